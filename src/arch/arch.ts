@@ -1,0 +1,184 @@
+/**
+ * What a CPU is to this program: facts, never algorithms. Every algorithm exists once, elsewhere, and asks these
+ * tables. A third CPU is one new folder and one line in index.ts.
+ */
+import type { Remote } from '../bytes/address.ts';
+
+/** Where registers stand in NT_PRSTATUS (struct user_regs_struct / user_pt_regs) and in DWARF's numbering. */
+export interface Registers {
+  /** Size of the NT_PRSTATUS regset in bytes. */
+  readonly prstatusSize: number;
+  /** Byte offset in the regset by DWARF register number; undefined where the regset has none. psABI, "DWARF Register Number Mapping". */
+  readonly dwarf: readonly (number | undefined)[];
+  /** Name by DWARF register number. */
+  readonly names: readonly string[];
+  /** Byte offsets in the regset. */
+  readonly pc: number;
+  readonly sp: number;
+  /** DWARF numbers. */
+  readonly dwarfSp: number;
+  readonly dwarfFp: number;
+  /** DWARF number of the column that holds the return address (x86_64: 16). */
+  readonly dwarfReturnAddress: number;
+  /** DWARF numbers of the registers that a call preserves. */
+  readonly calleeSaved: readonly number[];
+}
+
+/** How to stand in for missing CFI, and what a saved return address looks like. */
+export interface UnwindFacts {
+  /** True if a frame whose pc is at these bytes is a signal trampoline without the 'S' augmentation. */
+  isSignalTrampoline(code: Uint8Array): boolean;
+  /** Removes authentication bits from a return address. */
+  readonly stripReturnAddress?: (pc: bigint, mask: bigint) => bigint;
+  /** Bytes of the shortest and the longest call instruction: a return address follows one. */
+  endsWithCall(codeBefore: Uint8Array): boolean;
+  /** The unwind row at a PLT entry or other linker-made code without CFI: CFA = sp + this many bytes, return address at CFA - 8; undefined when the return address is in a register. */
+  readonly leafFrame: { readonly cfaOffset: number; readonly returnAddressOffset: number | undefined };
+}
+
+/** What a relocation refers to, before its formula is computed. */
+export type ReferenceKind =
+  | 'none'
+  | 'address' // S
+  | 'call' //    S, or a stub that jumps there when out of reach
+  | 'got' //     G: the place of a word that holds S
+  | 'size' //    Z
+  | 'tls-tpoff' //   offset from the thread pointer
+  | 'tls-gottpoff' // place of a word that holds that offset
+  | 'tls-gd' //      place of a {module, offset} pair
+  | 'tls-ld' //      place of a {module, 0} pair
+  | 'tls-dtpoff' //  offset in the module's block
+  | 'tls-desc' //    place of a descriptor
+  | 'tls-desc-call'; // marker on the call through a descriptor
+
+export type Formula = 'S+A' | 'S+A-P' | 'Page(S+A)-Page(P)' | 'Page offset(S+A)' | 'none';
+
+/** One relocation type. psABI, "Relocation Types". */
+export interface RelocationFacts {
+  readonly name: string;
+  readonly reference: ReferenceKind;
+  readonly formula: Formula;
+  /** Bytes of the field that is written. */
+  readonly size: number;
+  /** Writes `value` into the field; false when it does not fit. */
+  readonly store: (view: DataView, at: number, value: bigint) => boolean;
+  /** Whether a linker may turn the load from the GOT into the address itself (x86_64 GOTPCRELX). */
+  readonly relaxable?: boolean;
+}
+
+/** The redirect written over a function's entry. */
+export interface Jump {
+  /** Bytes of the redirect. */
+  readonly size: number;
+  /** Largest distance in bytes, either side, that the redirect reaches. */
+  readonly reach: bigint;
+  /** Machine code of the redirect, or undefined when `to` is out of reach. */
+  encode(from: Remote, to: Remote): Uint8Array | undefined;
+  /** Where the redirect at these bytes leads, or undefined if they are none. */
+  decode(code: Uint8Array, from: Remote): Remote | undefined;
+  /** Bytes of a landing pad (endbr64, bti c, paciasp) at the start of `code` that the redirect must leave in place; 0 if none. */
+  landingPad(code: Uint8Array): number;
+  /** True for the filler that compilers and linkers put between functions. */
+  isPadding(code: Uint8Array): boolean;
+}
+
+/** Code that the patch region holds besides the functions. */
+export interface LinkFacts {
+  /** Stub that jumps to the address held in the word at `slot` (anywhere within ±2 GiB / adrp reach). */
+  readonly stub: { readonly size: number; encode(at: Remote, slot: Remote): Uint8Array | undefined };
+  /** Dynamic relocation types of the base. */
+  readonly jumpSlot: number;
+  readonly globDat: number;
+  readonly relative: number;
+  readonly copy: number;
+  readonly irelative: number;
+  readonly tpoff: number;
+  readonly dtpmod: number;
+  readonly dtpoff: number;
+  readonly tlsdesc: number | undefined;
+  /** Types for 64-bit absolute and 32-bit pc-relative data in patch files. */
+  readonly absolute64: number;
+  readonly pcRelative32: number;
+  /** Offset of a variable in the executable's TLS segment from the thread pointer. psABI / ELF TLS variants I and II. */
+  threadPointerOffset(segment: { readonly memSize: bigint; readonly align: bigint }, offset: bigint): bigint;
+}
+
+/** Executing system calls and functions in a stopped thread. */
+export interface SyscallFacts {
+  readonly numbers: {
+    readonly mmap: number;
+    readonly mprotect: number;
+    readonly munmap: number;
+    readonly mremap: number;
+    readonly openat: number;
+    readonly close: number;
+    readonly restartSyscall: number;
+    readonly rtSigreturn: number;
+    readonly membarrier: number;
+  };
+  /** `syscall; ret` or the like, to be found in executable memory of the target. */
+  readonly gadget: Uint8Array;
+  /** Code that calls rt_sigreturn, to be found in executable memory of the target. */
+  readonly sigreturn: Uint8Array;
+  /** Bytes below the stack pointer that belong to the running function. */
+  readonly redZone: number;
+  /**
+   * Builds a signal frame from which the thread restores itself, and the registers with which it executes the call
+   * first. Everything is computed, nothing is written.
+   */
+  injection(input: InjectionInput): Injection;
+  /** The result register after the call. */
+  result(prstatus: Uint8Array): bigint;
+  /** State of an interrupted system call in these registers, if any. */
+  interruptedCall(prstatus: Uint8Array): { readonly restart: boolean } | undefined;
+}
+
+export interface InjectionInput {
+  readonly prstatus: Uint8Array;
+  /** Raw extended state: NT_X86_XSTATE, NT_PRFPREG, … as the CPU's facts ask for in `extraRegsets`. */
+  readonly extendedState: Uint8Array;
+  readonly signalMask: bigint;
+  /** Address just above the room that the frame may use. */
+  readonly stackTop: Remote;
+  readonly gadget: Remote;
+  readonly sigreturn: Remote;
+  readonly call:
+    | { readonly kind: 'syscall'; readonly number: number; readonly args: readonly bigint[] }
+    | { readonly kind: 'function'; readonly address: Remote; readonly args: readonly bigint[] };
+  /** Code before the pc, to decode a restarted call. */
+  readonly codeBeforePc: Uint8Array;
+}
+
+export interface Injection {
+  readonly writes: readonly { readonly at: Remote; readonly bytes: Uint8Array }[];
+  readonly prstatus: Uint8Array;
+}
+
+/** The dialect of assembler text that compilers emit for the CPU. */
+export interface Assembly {
+  /** Characters that start a comment anywhere in a line, e.g. '#' on x86_64, '//' on aarch64. */
+  readonly lineComment: readonly string[];
+  /** Prefix of section and symbol types: '@' or '%'. */
+  readonly typePrefix: string;
+  /** Statement separator. */
+  readonly separator: string;
+  /** Splits `sym@PLT`-like operands: the character before a relocation operator, if the dialect has one. */
+  readonly relocationSuffix: string | undefined;
+  /** Directive names (lower case, with the dot) that emit data words of pointer size. */
+  readonly pointerDirectives: readonly string[];
+  /** Register names and mnemonics never looked up as symbols. */
+  isRegister(word: string): boolean;
+}
+
+export interface Arch {
+  readonly name: string;
+  readonly elfMachine: number;
+  readonly pageSize: number;
+  readonly registers: Registers;
+  readonly unwind: UnwindFacts;
+  readonly relocations: ReadonlyMap<number, RelocationFacts>;
+  readonly jump: Jump;
+  readonly link: LinkFacts;
+  readonly syscall: SyscallFacts;
+  readonly assembly: Assembly;
+}
