@@ -51,7 +51,15 @@ export type ReferenceKind =
   | 'tls-desc' //    place of a descriptor
   | 'tls-desc-call'; // marker on the call through a descriptor
 
-export type Formula = 'S+A' | 'S+A-P' | 'Page(S+A)-Page(P)' | 'Page offset(S+A)' | 'none';
+/** GOT is the start of the patch region's own table of words, where the reference kind 'got' takes its places. */
+export type Formula =
+  | 'S+A'
+  | 'S+A-P'
+  | 'S+A-GOT'
+  | 'GOT+A-P'
+  | 'Page(S+A)-Page(P)'
+  | 'Page offset(S+A)'
+  | 'none';
 
 /** One relocation type. psABI, "Relocation Types". */
 export interface RelocationFacts {
