@@ -1,0 +1,76 @@
+// Debian packages that the tests and the demo need, and how their presence shows. Node's own modules only: this runs
+// before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/**
+ * package: what it is for, and a program on PATH or a file that shows it is there.
+ * `for` names the phases that need it: 'demo' is the smallest set, 'test' adds the rivals that results are compared with.
+ */
+export const PACKAGES = [
+  {
+    package: 'gcc',
+    why: 'compiles the programs that are patched',
+    shows: ['gcc', 'cc'],
+    for: ['demo', 'test'],
+  },
+  { package: 'make', why: 'builds the example server', shows: ['make'], for: ['demo', 'test'] },
+  {
+    package: 'binutils',
+    why: 'as and ld; readelf and objdump as rivals',
+    shows: ['as', 'ld', 'readelf', 'objdump'],
+    for: ['demo', 'test'],
+  },
+  {
+    package: 'libc6-dev',
+    why: "the C library's headers",
+    shows: ['/usr/include/stdio.h'],
+    for: ['demo', 'test'],
+  },
+  { package: 'patch', why: 'rival of the diff applier', shows: ['patch'], for: ['test'] },
+  { package: 'gdb', why: 'rival of the unwinder', shows: ['gdb'], for: ['test'] },
+  {
+    package: 'elfutils',
+    why: 'eu-stack and eu-readelf as rivals',
+    shows: ['eu-stack', 'eu-readelf'],
+    for: ['test'],
+  },
+  { package: 'ninja-build', why: 'recording a ninja build', shows: ['ninja'], for: ['test'] },
+];
+
+/** True if a program of this name is on PATH, or, for an absolute path, if the file exists. */
+function isThere(sign) {
+  if (sign.startsWith('/')) return existsSync(sign);
+  return (process.env.PATH ?? '/usr/bin:/bin').split(delimiter).some((dir) => existsSync(join(dir, sign)));
+}
+
+/** The rows of the table whose signs are missing. */
+export function missingPackages(purpose) {
+  return PACKAGES.filter((row) => row.for.includes(purpose) && !row.shows.every(isThere));
+}
+
+/**
+ * Installs what is missing for 'demo' or 'test': as root with apt-get, otherwise it says what to install.
+ * Returns false if something is still missing.
+ */
+export function ensurePackages(purpose) {
+  const missing = missingPackages(purpose);
+  if (missing.length === 0) return true;
+  const names = missing.map((row) => row.package);
+  for (const row of missing) console.log(`missing Debian package ${row.package}: ${row.why}`);
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot || !isThere('apt-get')) {
+    console.error(`install them first, as root: apt-get install ${names.join(' ')}`);
+    return false;
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...args) =>
+    spawnSync('apt-get', args, { stdio: ['ignore', 'inherit', 'inherit'], env }).status === 0;
+  console.log(`installing ${names.join(' ')}`);
+  apt('update', '-qq'); // an old list may do; the install tells
+  apt('install', '-y', '-qq', '--no-install-recommends', ...names);
+  const still = missingPackages(purpose).map((row) => row.package);
+  if (still.length > 0) console.error(`still missing after apt-get install: ${still.join(' ')}`);
+  return still.length === 0;
+}
