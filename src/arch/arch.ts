@@ -34,6 +34,8 @@ export interface UnwindFacts {
   endsWithCall(codeBefore: Uint8Array): boolean;
   /** The unwind row at a PLT entry or other linker-made code without CFI: CFA = sp + this many bytes, return address at CFA - 8; undefined when the return address is in a register. */
   readonly leafFrame: { readonly cfaOffset: number; readonly returnAddressOffset: number | undefined };
+  /** Offset from the stack pointer, in a signal trampoline, of the interrupted registers by DWARF number; the return address column stands for the interrupted pc. */
+  readonly signalFrame: readonly (number | undefined)[];
 }
 
 /** What a relocation refers to, before its formula is computed. */
