@@ -178,6 +178,8 @@ export interface Assembly {
   readonly pointerDirectives: readonly string[];
   /** Register names and mnemonics never looked up as symbols. */
   isRegister(word: string): boolean;
+  /** Words before a mnemonic, such as a lock prefix. */
+  isPrefix(word: string): boolean;
 }
 
 export interface Arch {
