@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode, SutureError } from '../base/errors.ts';
-import type { Paint } from './terminal.ts';
+import type { Paint } from '../report/paint.ts';
 
 /** An error as `--json` shows it. */
 export interface FailureDocument {

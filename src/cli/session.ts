@@ -1,7 +1,8 @@
 import { type ExitCode, SutureError } from '../base/errors.ts';
+import type { Paint } from '../report/paint.ts';
 import { failureDocument, failureExit, failureText } from './failure.ts';
 import { barProgress, plainProgress, type ShownProgress } from './progress.ts';
-import { openStream, type Paint, type Stream } from './terminal.ts';
+import { openStream, type Stream } from './terminal.ts';
 
 /** What a command has of the world besides its flags. */
 export interface Session {

@@ -1,7 +1,5 @@
 import { writeSync } from 'node:fs';
-import pico from 'picocolors';
-
-export type Paint = ReturnType<typeof pico.createColors>;
+import { type Paint, paintOf } from '../report/paint.ts';
 
 /** One of the two output streams of the command. */
 export interface Stream {
@@ -12,8 +10,8 @@ export interface Stream {
 
 /** Colours only on a terminal that can show them, and never when the user said no. https://no-color.org */
 export function wantsColour(isTerminal: boolean, env: NodeJS.ProcessEnv): boolean {
-  const refused = env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '';
-  return isTerminal && !refused && env['TERM'] !== 'dumb';
+  const refused = env.NO_COLOR !== undefined && env.NO_COLOR !== '';
+  return isTerminal && !refused && env.TERM !== 'dumb';
 }
 
 /**
@@ -23,7 +21,7 @@ export function wantsColour(isTerminal: boolean, env: NodeJS.ProcessEnv): boolea
 export function openStream(descriptor: 1 | 2, isTerminal: boolean, env: NodeJS.ProcessEnv): Stream {
   return {
     isTerminal,
-    paint: pico.createColors(wantsColour(isTerminal, env)),
+    paint: paintOf(wantsColour(isTerminal, env)),
     write: (text) => writeAll(descriptor, Buffer.from(text)),
   };
 }
