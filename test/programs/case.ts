@@ -1,0 +1,168 @@
+/**
+ * A case is a folder with a C program that stands for both versions of itself: a line that ends in `// before` exists
+ * only before the fix, one that ends in `// after` only in the fixed source. `main.c` begins with directives:
+ *
+ *     // about: one sentence, shown in the README's list of what is supported
+ *     // flags: given to every compile and link
+ *     // matrix: -O0 | -O2 -fno-pie -no-pie      one run of the case for each
+ *     // links: libraries, at the end of the link line
+ *     // needs: a Debian package that the case cannot do without
+ *     // before: 1 | 2                           what each call prints, calls separated by |
+ *     // after: 2 | 4
+ *     // reverted: 1 | 2                         left out: same as before
+ *     // changed: f g                            functions of the patch that were there before
+ *     // new: h                                  functions of the patch that were not
+ *     // nothing                                 the fix changes no code: exit 3
+ *     // refused: text                           `suture build` refuses with this text: exit 6
+ *     // refused to apply: text                  `suture apply` refuses with this text: exit 4
+ *     // option: --function f                    more words for `suture build`
+ *     // scenario: file                          driven by that test beside main.c, not by the common one
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+export interface Case {
+  readonly name: string;
+  readonly about: string;
+  readonly flags: readonly string[];
+  readonly matrix: readonly (readonly string[])[];
+  readonly links: readonly string[];
+  readonly needs: readonly string[];
+  readonly options: readonly string[];
+  readonly scenario: string | undefined;
+  readonly expected: Expectation;
+  /** File contents by path, before and after the fix. */
+  readonly before: ReadonlyMap<string, string>;
+  readonly after: ReadonlyMap<string, string>;
+}
+
+export type Expectation =
+  | {
+      readonly kind: 'patched';
+      readonly before: readonly string[];
+      readonly after: readonly string[];
+      readonly reverted: readonly string[];
+      readonly changed: readonly string[];
+      readonly new: readonly string[];
+      readonly refusedToApply: string | undefined;
+    }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'refused'; readonly text: string }
+  | { readonly kind: 'scenario' };
+
+const KEYS = [
+  'about',
+  'flags',
+  'matrix',
+  'links',
+  'needs',
+  'before',
+  'after',
+  'reverted',
+  'changed',
+  'new',
+  'nothing',
+  'refused',
+  'refused to apply',
+  'option',
+  'scenario',
+] as const;
+type Key = (typeof KEYS)[number];
+
+/** All cases under `folder`, by name. Throws on a directive that does not exist, so that none is ever ignored. */
+export function loadCases(folder: string): Case[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => loadCase(folder, entry.name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+export function loadCase(folder: string, name: string): Case {
+  const directory = join(folder, name);
+  const sources = filesBelow(directory).filter((path) => !path.endsWith('.test.ts'));
+  const files = sources.map((path) => [relative(directory, path), readFileSync(path, 'utf8')] as const);
+  const main = files.find(([path]) => path === 'main.c');
+  if (main === undefined) throw new Error(`${directory} has no main.c`);
+  const directives = readDirectives(main[1], `${name}/main.c`);
+  const one = (key: Key): string | undefined => directives.get(key);
+  const words = (key: Key): string[] => one(key)?.split(/\s+/).filter(Boolean) ?? [];
+  const about = one('about');
+  if (about === undefined) throw new Error(`${name}/main.c has no "// about:"`);
+  return {
+    name,
+    about,
+    flags: words('flags'),
+    matrix: (one('matrix') ?? '').split('|').map((flags) => flags.split(/\s+/).filter(Boolean)),
+    links: words('links'),
+    needs: words('needs'),
+    options: words('option'),
+    scenario: one('scenario'),
+    expected: expectation(directives, name),
+    before: version(files, 'before'),
+    after: version(files, 'after'),
+  };
+}
+
+function expectation(directives: ReadonlyMap<Key, string>, name: string): Expectation {
+  if (directives.has('scenario')) return { kind: 'scenario' };
+  if (directives.has('nothing')) return { kind: 'nothing' };
+  const refused = directives.get('refused');
+  if (refused !== undefined) return { kind: 'refused', text: refused };
+  const calls = (key: Key): string[] | undefined =>
+    directives
+      .get(key)
+      ?.split('|')
+      .map((text) => text.trim());
+  const before = calls('before');
+  const refusedToApply = directives.get('refused to apply');
+  const after = calls('after') ?? (refusedToApply === undefined ? undefined : before);
+  if (before === undefined || after === undefined) throw new Error(`${name}/main.c says not what it expects`);
+  const names = (key: Key): string[] => directives.get(key)?.split(/\s+/).filter(Boolean).sort() ?? [];
+  return {
+    kind: 'patched',
+    before,
+    after,
+    reverted: calls('reverted') ?? before,
+    changed: names('changed'),
+    new: names('new'),
+    refusedToApply,
+  };
+}
+
+function readDirectives(text: string, where: string): Map<Key, string> {
+  const directives = new Map<Key, string>();
+  for (const line of text.split('\n')) {
+    if (!line.startsWith('//')) break;
+    const [, key = '', value = ''] = /^\/\/ ([a-z ]+?)(?::\s*(.*))?$/.exec(line) ?? [];
+    if (!(KEYS as readonly string[]).includes(key)) throw new Error(`${where}: no such directive: ${line}`);
+    directives.set(key as Key, value.trim());
+  }
+  return directives;
+}
+
+/** A file all of whose lines belong to the other version does not exist in this one. */
+function version(
+  files: readonly (readonly [string, string])[],
+  which: 'before' | 'after',
+): Map<string, string> {
+  const dropped = which === 'before' ? 'after' : 'before';
+  const result = new Map<string, string>();
+  for (const [path, text] of files) {
+    const lines = text
+      .split('\n')
+      .filter((line) => !(line.startsWith('// ') && path === 'main.c' && /^\/\/ [a-z ]+(:|$)/.test(line)))
+      .filter((line) => !line.endsWith(`// ${dropped}`))
+      .map((line) => (line.endsWith(`// ${which}`) ? line.slice(0, -`// ${which}`.length).trimEnd() : line));
+    if (lines.some((line) => line !== '')) result.set(path, lines.join('\n'));
+  }
+  return result;
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder)
+    .flatMap((name) => {
+      const path = join(folder, name);
+      return statSync(path).isDirectory() ? filesBelow(path) : [path];
+    })
+    .sort();
+}

@@ -1,0 +1,21 @@
+// about: common symbols
+// flags: -fcommon
+// matrix: -O0 | -O2
+// before: 1 1 | 2 3
+// after: 3 106 | 4 110
+// reverted: 5 11
+// changed: step
+#include <stdio.h>
+
+int count, total;
+
+__attribute__((noinline)) static void step(int n) {
+  count++;
+  total += n;           // before
+  total += count;       // after
+  printf("%d ", count);
+  printf("%d\n", total); // before
+  printf("%d\n", total + 100); // after
+}
+
+void call(int n) { step(n); }

@@ -1,0 +1,1 @@
+int respond(int n, int version);

@@ -1,0 +1,2 @@
+#define BASE 0   // before
+#define BASE 100 // after

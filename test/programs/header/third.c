@@ -1,0 +1,2 @@
+#include "shared.h"
+int untouched(int n) { return n - 1; }

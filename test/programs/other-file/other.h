@@ -1,0 +1,3 @@
+extern int shared_count;
+extern const char *shared_name;
+int add_five(int n);

@@ -1,0 +1,2 @@
+int two(int n);
+int helper(int n); // after
