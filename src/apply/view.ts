@@ -1,0 +1,85 @@
+/**
+ * What the pure half of this folder needs to know of a process. A live target has this shape, and so has a test's
+ * hand-made one.
+ */
+import type { Arch } from '../arch/arch.ts';
+import type { LoadBias, Remote, Vaddr } from '../bytes/address.ts';
+
+/** One line of /proc/PID/maps. */
+export interface MappingView {
+  readonly start: Remote;
+  readonly end: Remote;
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly execute: boolean;
+  readonly shared: boolean;
+  readonly fileOffset: number;
+  /** Empty for anonymous memory; `[heap]`, `[stack]`, `[vdso]` for what the kernel names. */
+  readonly path: string;
+}
+
+/** `undefined` where nothing is mapped. */
+export type TryRead = (at: Remote, size: number) => Uint8Array | undefined;
+
+export interface SymbolView {
+  readonly name: string;
+  readonly value: Vaddr;
+  readonly size: number;
+  readonly type: number;
+  readonly bind: number;
+  readonly shndx: number;
+  /** Name of the version, of a definition or of the need. */
+  readonly version?: string | undefined;
+  /** Defined, but not the default version of its name. */
+  readonly versionHidden?: boolean | undefined;
+}
+
+export interface DynamicRelocationView {
+  readonly at: Vaddr;
+  readonly type: number;
+  readonly symbol?: SymbolView | undefined;
+  readonly addend: bigint;
+}
+
+export interface SegmentView {
+  readonly type: number;
+  readonly flags: number;
+  readonly vaddr: Vaddr;
+  readonly memSize: number;
+  readonly align: number;
+}
+
+/** An ELF object as it lies in memory. */
+export interface ImageView {
+  readonly segments: readonly SegmentView[];
+  readonly dynamicSymbols: { named(name: string): readonly SymbolView[] };
+  dynamic(): ReadonlyMap<number, readonly bigint[]>;
+  needed(): readonly string[];
+  soname(): string | undefined;
+  dynamicRelocations(): readonly DynamicRelocationView[];
+}
+
+/** An ELF object of a process. */
+export interface ObjectView {
+  readonly path: string;
+  /** Lower-case hexadecimal. */
+  readonly buildId: string | undefined;
+  readonly bias: LoadBias;
+  readonly start: Remote;
+  readonly end: Remote;
+  readonly image: ImageView;
+  readonly isVdso: boolean;
+  readonly isExecutable: boolean;
+}
+
+/** A process, looked at from outside while it runs. */
+export interface ProcessView {
+  readonly pid: number;
+  readonly arch: Arch;
+  maps(): readonly MappingView[];
+  modules(): readonly ObjectView[];
+  readonly memory: {
+    read(at: Remote, size: number): Uint8Array;
+    tryRead: TryRead;
+  };
+}
