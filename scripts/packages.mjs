@@ -6,29 +6,30 @@ import { delimiter, join } from 'node:path';
 
 /**
  * package: what it is for, and a program on PATH or a file that shows it is there.
- * `for` names the phases that need it: 'demo' is the smallest set, 'test' adds the rivals that results are compared with.
+ * `for` names the phases that need it: 'demo' is the smallest set, 'test' adds the rivals that results are compared with,
+ * 'real' is what npm run test:real builds its servers with.
  */
 export const PACKAGES = [
   {
     package: 'gcc',
     why: 'compiles the programs that are patched',
     shows: ['gcc', 'cc'],
-    for: ['demo', 'test'],
+    for: ['demo', 'test', 'real'],
   },
-  { package: 'make', why: 'builds the example server', shows: ['make'], for: ['demo', 'test'] },
+  { package: 'make', why: 'builds the example server', shows: ['make'], for: ['demo', 'test', 'real'] },
   {
     package: 'binutils',
     why: 'as and ld; readelf and objdump as rivals',
     shows: ['as', 'ld', 'readelf', 'objdump'],
-    for: ['demo', 'test'],
+    for: ['demo', 'test', 'real'],
   },
   {
     package: 'libc6-dev',
     why: "the C library's headers",
     shows: ['/usr/include/stdio.h'],
-    for: ['demo', 'test'],
+    for: ['demo', 'test', 'real'],
   },
-  { package: 'patch', why: 'rival of the diff applier', shows: ['patch'], for: ['test'] },
+  { package: 'patch', why: 'rival of the diff applier', shows: ['patch'], for: ['test', 'real'] },
   { package: 'gdb', why: 'rival of the unwinder', shows: ['gdb'], for: ['test'] },
   {
     package: 'elfutils',
@@ -37,6 +38,20 @@ export const PACKAGES = [
     for: ['test'],
   },
   { package: 'ninja-build', why: 'recording a ninja build', shows: ['ninja'], for: ['test'] },
+  { package: 'dpkg-dev', why: 'unpacks source packages', shows: ['dpkg-source'], for: ['real'] },
+  {
+    package: 'libpcre2-dev',
+    why: 'nginx is built with it',
+    shows: ['/usr/include/pcre2.h'],
+    for: ['real'],
+  },
+  { package: 'zlib1g-dev', why: 'nginx is built with it', shows: ['/usr/include/zlib.h'], for: ['real'] },
+  {
+    package: 'libssl-dev',
+    why: 'nginx is built with it',
+    shows: ['/usr/include/openssl/ssl.h'],
+    for: ['real'],
+  },
 ];
 
 /** True if a program of this name is on PATH, or, for an absolute path, if the file exists. */
@@ -51,7 +66,7 @@ export function missingPackages(purpose) {
 }
 
 /**
- * Installs what is missing for 'demo' or 'test': as root with apt-get, otherwise it says what to install.
+ * Installs what is missing for 'demo', 'test' or 'real': as root with apt-get, otherwise it says what to install.
  * Returns false if something is still missing.
  */
 export function ensurePackages(purpose) {
