@@ -7,6 +7,7 @@
  * directives that make them, so that either reading is accepted, as linkers do.
  */
 import type { Formula, ReferenceKind, RelocationFacts } from '../arch.ts';
+import { rewritten } from './relaxation.ts';
 
 type Store = RelocationFacts['store'];
 
@@ -50,6 +51,15 @@ const either8: Store = (view, at, value) => {
 const signed8: Store = (view, at, value) => fitsSigned(value, 8) && either8(view, at, value);
 
 const nothing: Store = () => true;
+
+type Load = NonNullable<RelocationFacts['load']>;
+const LOAD: ReadonlyMap<Store, Load> = new Map<Store, Load>([
+  [store64, (view, at) => view.getBigInt64(at, true)],
+  [signed32, (view, at) => BigInt(view.getInt32(at, true))],
+  [unsigned32, (view, at) => BigInt(view.getUint32(at, true))],
+  [signed16, (view, at) => BigInt(view.getInt16(at, true))],
+  [signed8, (view, at) => BigInt(view.getInt8(at))],
+]);
 
 /** Numbers of the types that other parts of this folder name. */
 export const R_X86_64 = {
@@ -95,7 +105,7 @@ export const R_X86_64 = {
 } as const;
 
 const table: [
-  name: keyof typeof R_X86_64,
+  name: `${keyof typeof R_X86_64}`,
   ReferenceKind,
   Formula,
   size: number,
@@ -139,7 +149,7 @@ const table: [
 /** Every type that gcc, clang and gas put into an object file. COPY, GLOB_DAT and the like occur in linked ones only. */
 export const relocations: ReadonlyMap<number, RelocationFacts> = new Map(
   table.map(([name, reference, formula, size, store, relaxable = false]) => [
-    R_X86_64[name],
+    R_X86_64[name as keyof typeof R_X86_64],
     { name: `R_X86_64_${name}`, reference, formula, size, store, relaxable },
   ]),
 );
