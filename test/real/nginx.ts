@@ -105,7 +105,8 @@ export const nginx: RealServer = {
       functions: ['ngx_http_script_regex_end_code'],
       async probe({ port }) {
         const said = await ask(port, 'GET /captured/a+b HTTP/1.0\r\n\r\n');
-        if (said.endsWith('\r\n\r\n/a%2Bb\n')) return 'open'; // two bytes more than the buffer was made for
+        // Escaped to six bytes in a buffer for four: two bytes behind it are overwritten, which does no harm here.
+        if (said.endsWith('\r\n\r\n/a%2\n')) return 'open';
         if (said.endsWith('\r\n\r\n/a+b\n')) return 'closed';
         throw new Error(`unexpected answer: ${JSON.stringify(said)}`);
       },
