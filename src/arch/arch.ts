@@ -72,6 +72,10 @@ export interface RelocationFacts {
   readonly size: number;
   /** Writes `value` into the field; false when it does not fit. */
   readonly store: (view: DataView, at: number, value: bigint) => boolean;
+  /** The inverse of `store`, where the field holds the whole number. */
+  readonly load?: (view: DataView, at: number) => bigint;
+  /** The bytes, in a section of an object file, that linkers replace when they rewrite the instruction around the field at `at`. */
+  readonly rewritten?: (code: Uint8Array, at: number) => { readonly start: number; readonly end: number };
   /** Whether a linker may turn the load from the GOT into the address itself (x86_64 GOTPCRELX). */
   readonly relaxable?: boolean;
 }
@@ -113,7 +117,15 @@ export interface LinkFacts {
   threadPointerOffset(segment: { readonly memSize: bigint; readonly align: bigint }, offset: bigint): bigint;
 }
 
-/** Executing system calls and functions in a stopped thread. */
+/** What a thread of the target is to execute. */
+export type TargetCall =
+  | { readonly kind: 'syscall'; readonly number: number; readonly args: readonly bigint[] }
+  | { readonly kind: 'function'; readonly address: Remote; readonly args: readonly bigint[] };
+
+/**
+ * Executing system calls and functions in a stopped thread. The thread gets a signal frame on its own stack and a
+ * return address that leads to rt_sigreturn, so that it restores itself when nobody else does.
+ */
 export interface SyscallFacts {
   readonly numbers: {
     readonly mmap: number;
@@ -122,46 +134,75 @@ export interface SyscallFacts {
     readonly mremap: number;
     readonly openat: number;
     readonly close: number;
+    readonly getpid: number;
     readonly restartSyscall: number;
     readonly rtSigreturn: number;
     readonly membarrier: number;
   };
-  /** `syscall; ret` or the like, to be found in executable memory of the target. */
+  /** Calls in which a blocked thread can be stopped and resumed, or started again, without the program noticing. */
+  readonly patientCalls: ReadonlySet<number>;
+  /** Calls that fail with EINTR after any stop. */
+  readonly fragileCalls: ReadonlySet<number>;
+  /** A system call followed by a return, to be found in executable memory of the target. */
   readonly gadget: Uint8Array;
-  /** Code that calls rt_sigreturn, to be found in executable memory of the target. */
-  readonly sigreturn: Uint8Array;
+  /** Ways to rt_sigreturn in code that a program may hold, the best first. */
+  readonly sigreturnPaths: readonly SigreturnPath[];
+  /**
+   * Code for an executable page of our own to which a called function returns: moves the result to where `handedOver`
+   * finds it and calls rt_sigreturn, again if that was skipped.
+   */
+  readonly functionReturn: Uint8Array;
   /** Bytes below the stack pointer that belong to the running function. */
   readonly redZone: number;
+  /** NT_* of the register set that holds the floating point and vector registers. */
+  readonly extendedStateNote: number;
   /**
-   * Builds a signal frame from which the thread restores itself, and the registers with which it executes the call
-   * first. Everything is computed, nothing is written.
+   * The frame from which the thread restores itself. Nothing is written. Undefined if the thread is inside of a system
+   * call that could not be started again.
    */
-  injection(input: InjectionInput): Injection;
-  /** The result register after the call. */
+  signalFrame(input: SignalFrameInput): SignalFrame | undefined;
+  /** NT_PRSTATUS with which the thread executes the call and then goes on to the frame's return address. */
+  enterCall(prstatus: Uint8Array, frame: SignalFrame, gadget: Remote, call: TargetCall): Uint8Array;
+  /** Number of the system call at whose entry the thread is stopped. */
+  callNumber(prstatus: Uint8Array): number;
+  /** NT_PRSTATUS that makes the kernel skip the system call at whose entry the thread is stopped. */
+  skipCall(prstatus: Uint8Array): Uint8Array;
+  /** The result register after a system call, as a signed word. */
   result(prstatus: Uint8Array): bigint;
-  /** State of an interrupted system call in these registers, if any. */
-  interruptedCall(prstatus: Uint8Array): { readonly restart: boolean } | undefined;
+  /** The result of a function, at the entry of the rt_sigreturn in `functionReturn`. */
+  handedOver(prstatus: Uint8Array): bigint;
+  /** The blocked system call that the kernel will start again when the thread goes on with these registers, if any. */
+  interruptedCall(prstatus: Uint8Array): { readonly number: number } | undefined;
+  /** Base address of the thread's own storage (psABI, "thread pointer"). */
+  threadPointer(prstatus: Uint8Array): Remote;
 }
 
-export interface InjectionInput {
+export interface SigreturnPath {
+  /** Byte sequences of which each must be found in executable memory. */
+  readonly code: readonly Uint8Array[];
+  /** The words that the stack must hold from the return address on; the last of them is the frame's first word. */
+  words(found: readonly Remote[], gadget: Remote): readonly bigint[];
+}
+
+export interface SignalFrameInput {
   readonly prstatus: Uint8Array;
-  /** Raw extended state: NT_X86_XSTATE, NT_PRFPREG, … as the CPU's facts ask for in `extraRegsets`. */
+  /** The register set `extendedStateNote`. */
   readonly extendedState: Uint8Array;
   readonly signalMask: bigint;
   /** Address just above the room that the frame may use. */
   readonly stackTop: Remote;
-  readonly gadget: Remote;
-  readonly sigreturn: Remote;
-  readonly call:
-    | { readonly kind: 'syscall'; readonly number: number; readonly args: readonly bigint[] }
-    | { readonly kind: 'function'; readonly address: Remote; readonly args: readonly bigint[] };
+  /** From a `SigreturnPath`. */
+  readonly returnWords: readonly bigint[];
   /** Code before the pc, to decode a restarted call. */
   readonly codeBeforePc: Uint8Array;
 }
 
-export interface Injection {
-  readonly writes: readonly { readonly at: Remote; readonly bytes: Uint8Array }[];
-  readonly prstatus: Uint8Array;
+export interface SignalFrame {
+  /** Stack pointer for a system call; the lowest address that the frame uses. */
+  readonly stackPointer: Remote;
+  /** The word that holds the return address of a function, and its stack pointer. */
+  readonly returnSlot: Remote;
+  readonly bytes: Uint8Array;
 }
 
 /** The dialect of assembler text that compilers emit for the CPU. */

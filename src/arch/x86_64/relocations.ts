@@ -148,8 +148,16 @@ const table: [
 
 /** Every type that gcc, clang and gas put into an object file. COPY, GLOB_DAT and the like occur in linked ones only. */
 export const relocations: ReadonlyMap<number, RelocationFacts> = new Map(
-  table.map(([name, reference, formula, size, store, relaxable = false]) => [
-    R_X86_64[name as keyof typeof R_X86_64],
-    { name: `R_X86_64_${name}`, reference, formula, size, store, relaxable },
-  ]),
+  table.map(([name, reference, formula, size, store, relaxable = false]) => {
+    const load = LOAD.get(store);
+    const window = rewritten[`R_X86_64_${name}`];
+    return [
+      R_X86_64[name],
+      {
+        ...{ name: `R_X86_64_${name}`, reference, formula, size, store, relaxable },
+        ...(load && { load }),
+        ...(window && { rewritten: window }),
+      },
+    ];
+  }),
 );
