@@ -1,0 +1,105 @@
+import { type Remote, remote } from '../bytes/address.ts';
+
+/** Half-open range of code in the target. */
+export interface CodeRange {
+  readonly start: Remote;
+  readonly end: Remote;
+}
+
+/** A word of a stack that may be an address in one of the ranges. */
+export interface Candidate<R extends CodeRange> {
+  /** Where the word is. */
+  readonly at: Remote;
+  /** The word itself, authentication bits removed. */
+  readonly value: Remote;
+  readonly range: R;
+}
+
+/**
+ * Looks at every aligned word of stack memory for addresses in `ranges`. It finds return addresses that no unwinder
+ * can reach, interrupted pcs in signal frames and saved contexts of coroutines; it also finds stale ones: conservative,
+ * for questions in which "maybe" has to count as "yes".
+ *
+ * A return address is behind a call, so that it can equal a range's end and only by accident its start: a word counts
+ * when it is above `start` and at most `end`, and a range's start counts too when `includeStart` is set (a thread or a
+ * context that is about to enter the function).
+ *
+ * @param bytes stack memory that begins at `at`, which need not be aligned
+ * @param authenticationMask bits that are no part of an address (aarch64: NT_ARM_PAC_MASK)
+ */
+export function scanWords<R extends CodeRange>(
+  bytes: Uint8Array,
+  at: Remote,
+  ranges: readonly R[],
+  options: { readonly includeStart?: boolean; readonly authenticationMask?: bigint } = {},
+): Candidate<R>[] {
+  const sorted = ranges.filter(({ start, end }) => start < end).sort((a, b) => (a.start < b.start ? -1 : 1));
+  const found: Candidate<R>[] = [];
+  if (sorted.length === 0) return found;
+  const keep = BigInt.asUintN(64, ~(options.authenticationMask ?? 0n));
+  const keepHigh = Number(keep >> 32n);
+  const keepLow = Number(keep & 0xffff_ffffn);
+  // 32-bit halves: two number comparisons reject nearly every word without making a bigint.
+  const lowest = sorted[0]!.start;
+  let highest = lowest as bigint;
+  for (const { end } of sorted) if (end > highest) highest = end;
+  const firstHigh = Number(lowest >> 32n);
+  const lastHigh = Number(highest >> 32n);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let offset = Number(BigInt.asUintN(3, -at)); offset + 8 <= bytes.length; offset += 8) {
+    const high = (view.getUint32(offset + 4, true) & keepHigh) >>> 0;
+    if (high < firstHigh || high > lastHigh) continue;
+    const low = (view.getUint32(offset, true) & keepLow) >>> 0;
+    const value = (BigInt(high) << 32n) | BigInt(low);
+    if (value < lowest || value > highest) continue;
+    for (const range of sorted) {
+      if (value < range.start) break;
+      if (value > range.end || (value === range.start && options.includeStart !== true)) continue;
+      found.push({ at: remote(at + BigInt(offset)), value: remote(value), range });
+    }
+  }
+  return found;
+}
+
+const CHUNK = 1 << 20;
+
+/**
+ * scanWords over [from, to) of the target, read in pieces. Pages that cannot be read hold no stack: they are passed,
+ * and counted in `unreadable` (bytes).
+ */
+export function scanStack<R extends CodeRange>(
+  readMemory: (at: Remote, size: number) => Uint8Array | undefined,
+  from: Remote,
+  to: Remote,
+  ranges: readonly R[],
+  options: {
+    readonly includeStart?: boolean;
+    readonly authenticationMask?: bigint;
+    readonly pageSize: number;
+  },
+): { readonly candidates: Candidate<R>[]; readonly unreadable: number } {
+  const candidates: Candidate<R>[] = [];
+  let unreadable = 0;
+  const read = (at: bigint, size: number): void => {
+    const bytes = readMemory(remote(at), size);
+    if (bytes !== undefined) {
+      candidates.push(...scanWords(bytes, remote(at), ranges, options));
+    } else if (size <= options.pageSize) {
+      unreadable += size;
+    } else {
+      for (let done = 0; done < size; ) {
+        const untilPage = options.pageSize - Number((at + BigInt(done)) % BigInt(options.pageSize));
+        const piece = Math.min(untilPage, size - done);
+        read(at + BigInt(done), piece);
+        done += piece;
+      }
+    }
+  };
+  const start = (from + 7n) & ~7n;
+  for (let at = start; at < to; ) {
+    const size = Number(to - at < BigInt(CHUNK) ? to - at : BigInt(CHUNK));
+    read(at, size);
+    at += BigInt(size);
+  }
+  return { candidates, unreadable };
+}
