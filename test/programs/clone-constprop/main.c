@@ -1,22 +1,22 @@
 // about: a changed function of which gcc made copies for constant arguments (.constprop)
-// flags: -O2 -fno-partial-inlining
-// before: 17 24 | 27 44
-// after: 18 25 | 28 45
-// changed: mix.constprop.0 mix.constprop.1
+// flags: -O3 -fno-inline
+// before: 11 21 1 | 22 42 4
+// after: 12 22 2 | 23 43 5
+// changed: mix mix.constprop.0 mix.constprop.1
 #include <stdio.h>
 
-__attribute__((noinline)) static int mix(int n, int factor, int offset) {
+static int mix(int n, int factor, int scale) {
   int result = 0;
-  for (int i = 0; i < factor; i++) result += n + (i & 0);
-  if (offset > 100) printf("%d\n", offset);
-  return result + offset;     // before
-  return result + offset + 1; // after
+  for (int i = 0; i < factor; i++) result += n * scale;
+  if (scale > 1) return result; // never with these arguments
+  return result;     // before
+  return result + 1; // after
 }
 
-__attribute__((noipa)) static int ten(int n) { return mix(n, 10, 7); }
-__attribute__((noipa)) static int twenty(int n) { return mix(n, 20, 4); }
+int ten(int n) { return mix(n, 11, 1); }
+int twenty(int n) { return mix(n, 21, 1); }
 
 void call(int n) {
   int a = ten(n), b = twenty(n);
-  printf("%d %d\n", a, b);
+  printf("%d %d %d\n", a, b, mix(n, n, n > 100 ? n : 1));
 }

@@ -1,0 +1,12 @@
+// about: a constructor that the fix adds, which would never run
+// matrix: -O0 | -O2
+// refused: constructor|init_array
+#include <stdio.h>
+
+static int ready;
+__attribute__((constructor)) static void prepare(void) { ready = 1; } // after
+
+void call(int n) {
+  printf("%d\n", n); // before
+  printf("%d\n", ready ? n : -n); // after
+}

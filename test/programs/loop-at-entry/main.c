@@ -1,0 +1,21 @@
+// about: a function whose entry is the target of its own loop
+// matrix: -O2 | -Os
+// before: 1 | 3
+// after: 11 | 13
+// changed: drain
+#include <stdio.h>
+
+static volatile int left, total;
+__attribute__((noipa)) static void drain(void) {
+  do {
+    total += left;
+  } while (--left > 0);
+  total += 10; // after
+}
+
+void call(int n) {
+  total = 0;
+  left = n;
+  drain();
+  printf("%d\n", total);
+}

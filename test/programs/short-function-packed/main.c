@@ -1,0 +1,12 @@
+// about: a function shorter than a redirect, with another function right behind it, is refused
+// flags: -Os
+// refused: zero.*(short|room|bytes)
+#include <stdio.h>
+
+__attribute__((noipa)) static int zero(void) {
+  return 0; // before
+  return 7; // after
+}
+__attribute__((noipa)) static int one(void) { return 1; }
+
+void call(int n) { printf("%d\n", n * one() > 0 ? zero() : 1); }
