@@ -34,6 +34,8 @@ export function recognizeTool(argv: readonly string[]): Tool | undefined {
     rest = rest.slice(1);
   }
   const name = programName(rest[0]!);
+  // clang runs itself again as the compiler proper.
+  if (rest[1] === '-cc1' || rest[1] === '-cc1as') return undefined;
   if (COMPILER.test(name)) return { kind: 'compiler', launcher, argv: rest };
   if (launcher.length > 0) return undefined;
   if (LINKER.test(name)) return { kind: 'linker', argv: rest };
