@@ -62,12 +62,18 @@ class PrivateApt {
   /** Puts the files of the source package into `folder`. */
   async download(source: SourcePackage, folder: string): Promise<void> {
     await must('apt-get', ['update', '-q'], folder, this.#environment);
-    await must(
-      'apt-get',
-      ['source', '--download-only', '-q', `${source.name}=${source.version}`],
-      folder,
-      this.#environment,
-    );
+    const pinned = `${source.name}=${source.version}`;
+    try {
+      await must('apt-get', ['source', '--download-only', '-q', pinned], folder, this.#environment);
+    } catch (error) {
+      const available = await run('apt-cache', ['showsrc', '--only-source', source.name], {
+        environment: this.#environment,
+      });
+      const versions = [...available.stdout.matchAll(/^Version: (.*)$/gm)].map(([, version]) => version);
+      throw new Error(
+        `the pinned ${pinned} could not be had; served are: ${versions.join(', ') || 'none'}\n${String(error)}`,
+      );
+    }
   }
 }
 
