@@ -127,7 +127,7 @@ export function linkInto(bytes: Uint8Array, input: LinkInput): void {
     );
 
   const nameOf = ({ symbol }: PatchRelocation): string => patch.symbols[symbol]?.name || `symbol ${symbol}`;
-  const valueOf = (relocation: PatchRelocation, facts: RelocationFacts): bigint => {
+  const valueFor = (relocation: PatchRelocation, facts: RelocationFacts): bigint => {
     const symbol = patch.symbols[relocation.symbol];
     if (symbol === undefined || symbol.kind === 'none') return 0n;
     const word = wordUse(facts.reference);
@@ -155,7 +155,7 @@ export function linkInto(bytes: Uint8Array, input: LinkInput): void {
     const place = plus(region, offset);
     const target = bytes.subarray(offset, offset + section.size);
     target.set(section.bytes);
-    relocateSection(arch, section, target, { place, got, valueOf, nameOf });
+    relocateSection(arch, section, target, { place, got, valueOf: valueFor, nameOf });
   });
   fillWords(bytes, input);
   fillStubs(bytes, input, stubAt, wordAt);

@@ -1,0 +1,130 @@
+/**
+ * Whether the entries may be changed now: no thread may be in, or return into, code that is going away. Unsure means
+ * unsafe: a stack that cannot be unwound to its end is scanned word by word, and what cannot be scanned is refused.
+ */
+import { hex, type Remote } from '../bytes/address.ts';
+import { scanStack } from '../unwind/scan.ts';
+import type { TryRead } from './view.ts';
+
+/** Code that no thread may be in. */
+export interface ForbiddenRange {
+  readonly start: Remote;
+  readonly end: Remote;
+  /** For messages: the function. */
+  readonly name: string;
+}
+
+/** One frame of a walk: where the thread is or will return to. */
+export interface SeenFrame {
+  readonly pc: Remote;
+  /** Inside of the instruction that the frame is in: pc, or the byte before a return address. */
+  readonly lookupPc: Remote;
+}
+
+export interface SeenThread {
+  readonly tid: number;
+  readonly comm: string;
+  readonly frames: readonly SeenFrame[];
+  /** Where the walk ended; when lost, the stack pointer from which on nothing is known. */
+  readonly end:
+    | { readonly kind: 'bottom' }
+    | { readonly kind: 'lost'; readonly at: Remote; readonly reason: string };
+  /** Values of the registers that a call preserves or that hold a return address; judged when the walk is lost. */
+  readonly registers: readonly bigint[];
+}
+
+export interface Blocker {
+  readonly tid: number;
+  readonly comm: string;
+  /** The innermost frame first, in words. */
+  readonly frames: readonly string[];
+  readonly why: string;
+}
+
+export type Verdict =
+  | { readonly kind: 'safe' }
+  /** Threads are in the code, or may be. */
+  | { readonly kind: 'busy'; readonly blockers: readonly Blocker[] }
+  /** A stack could neither be unwound nor scanned. */
+  | { readonly kind: 'blind'; readonly blockers: readonly Blocker[] };
+
+export interface JudgeInput {
+  readonly threads: readonly SeenThread[];
+  readonly forbidden: readonly ForbiddenRange[];
+  readonly tryRead: TryRead;
+  /** End of the mapping in which `at` lies, the stack's; undefined if nothing is mapped there. */
+  readonly stackEnd: (at: Remote) => Remote | undefined;
+  /** A code address in words, e.g. `handle+0x1c`. */
+  readonly describe: (pc: Remote) => string;
+  readonly pageSize: number;
+}
+
+/** Bytes of a stack that are searched at most; a longer one is `blind`. */
+const SCAN_LIMIT = 1 << 26;
+
+export function judge(input: JudgeInput): Verdict {
+  const ranges = new RangeSet(input.forbidden);
+  const busy: Blocker[] = [];
+  const blind: Blocker[] = [];
+  for (const thread of input.threads) {
+    const inside = thread.frames
+      .map(({ lookupPc, pc }) => ranges.containing(lookupPc) ?? ranges.containing(pc))
+      .find((range) => range !== undefined);
+    const why =
+      inside === undefined
+        ? suspicion(thread, ranges, input)
+        : { kind: 'busy' as const, text: `is in ${inside.name}` };
+    if (why === undefined) continue;
+    const blocker = {
+      tid: thread.tid,
+      comm: thread.comm,
+      frames: thread.frames.map(({ lookupPc }) => input.describe(lookupPc)),
+      why: why.text,
+    };
+    (why.kind === 'busy' ? busy : blind).push(blocker);
+  }
+  if (blind.length > 0) return { kind: 'blind', blockers: [...blind, ...busy] };
+  return busy.length > 0 ? { kind: 'busy', blockers: busy } : { kind: 'safe' };
+}
+
+/** What speaks against a thread whose known frames are harmless; undefined if nothing does. */
+function suspicion(
+  thread: SeenThread,
+  ranges: RangeSet,
+  input: JudgeInput,
+): { readonly kind: 'busy' | 'blind'; readonly text: string } | undefined {
+  if (thread.end.kind === 'bottom') return undefined;
+  const { at, reason } = thread.end;
+  for (const value of thread.registers) {
+    const range = ranges.returningTo(value);
+    if (range !== undefined)
+      return { kind: 'busy', text: `may return to ${range.name} (a register; ${reason})` };
+  }
+  const end = input.stackEnd(at);
+  if (end === undefined)
+    return { kind: 'blind', text: `has a stack that cannot be followed at ${hex(at)}: ${reason}` };
+  if (end - at > BigInt(SCAN_LIMIT)) {
+    return { kind: 'blind', text: `has a stack too long to search above ${hex(at)}: ${reason}` };
+  }
+  const { candidates } = scanStack(input.tryRead, at, end, input.forbidden, { pageSize: input.pageSize });
+  const hit = candidates[0];
+  if (hit === undefined) return undefined;
+  return { kind: 'busy', text: `may return to ${hit.range.name} (word at ${hex(hit.at)}; ${reason})` };
+}
+
+class RangeSet {
+  readonly #ranges: readonly ForbiddenRange[];
+
+  constructor(ranges: readonly ForbiddenRange[]) {
+    this.#ranges = ranges.filter(({ start, end }) => end > start);
+  }
+
+  containing(pc: bigint): ForbiddenRange | undefined {
+    return this.#ranges.find(({ start, end }) => pc >= start && pc < end);
+  }
+
+  /** A return address is behind a call: never a function's first byte, possibly the one after its last. */
+  returningTo(value: bigint): ForbiddenRange | undefined {
+    return this.#ranges.find(({ start, end }) => value > start && value <= end);
+  }
+}
