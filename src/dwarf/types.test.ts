@@ -124,7 +124,7 @@ describe('type information', () => {
     const before = `
       namespace net { struct Base { virtual int first(); virtual ~Base(); int x; };
       struct Derived : Base { int first() override; int y; }; int Derived::first() { return y; } }
-      net::Derived d; int main() { return d.first(); }`;
+      int net::Base::first() { return x; } net::Base::~Base() {} net::Derived d; int main() { return d.first(); }`;
     const after = before.replace('virtual int first();', 'virtual int first(); virtual int second();');
     const found = changes(before, after, ['-g'], 'cc');
     assert.deepEqual(
