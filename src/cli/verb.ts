@@ -1,6 +1,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ExitCode } from '../base/errors.ts';
 import { EXIT_MEANING } from './exit-meaning.ts';
+import { type CommonFlags, inSession, type Session } from './session.ts';
+
+/** What a command does with its arguments and flags. */
+export type Work<Flags extends CommonFlags> = (
+  positional: string[],
+  flags: Flags,
+  session: Session,
+) => Promise<ExitCode>;
 
 /** One line of a help text's examples. */
 export interface Example {
@@ -60,4 +68,12 @@ export function integerFrom(least: number, what: string): (text: string) => numb
 /** Collects a flag that may be given several times. */
 export function repeated<T>(parse: (text: string) => T): (text: string, before: T[] | undefined) => T[] {
   return (text, before) => [...(before ?? []), parse(text)];
+}
+
+/** Makes a command's work its action. */
+export function bound<Flags extends CommonFlags>(command: Command, work: Work<Flags>): Command {
+  return command.action(async () => {
+    const flags = command.opts<Flags>();
+    process.exitCode = await inSession(flags, (session) => work(command.args, flags, session));
+  });
 }

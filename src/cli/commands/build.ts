@@ -1,0 +1,83 @@
+import { availableParallelism } from 'node:os';
+import { type Command, InvalidArgumentError } from 'commander';
+import { EXIT, type ExitCode } from '../../base/errors.ts';
+import type { BuildResult } from '../../build/result.ts';
+import type { CommonFlags, Session } from '../session.ts';
+import { bound, explained, inFolder, integerFrom, repeated, verb } from '../verb.ts';
+
+interface BuildFlags extends CommonFlags {
+  readonly id: string;
+  readonly description?: string;
+  readonly output: string;
+  readonly function?: readonly string[];
+  readonly target?: string;
+  readonly jobs: number;
+  readonly keepTime?: boolean;
+}
+
+export function buildVerb(): Command {
+  const command = verb(
+    'build',
+    'build a patch from a source diff',
+    'Applies source diffs in the recorded tree, compiles the units that they touch in both versions, writes one patch ' +
+      'for each object that differs, and puts the tree back as it was.',
+  )
+    .addOption(inFolder())
+    .argument('<diff...>', 'unified diffs, applied in this order')
+    .requiredOption('--id <id>', 'name of the patch: letters, digits, ".", "_", "-"', patchId)
+    .option('-o, --output <dir>', 'folder for the patches', 'patches')
+    .option('--description <text>', 'a sentence that travels with the patch')
+    .option(
+      '--function <pattern>',
+      'keep only changed functions of this name and what they need; * and ? as in a shell (repeatable)',
+      repeated(String),
+    )
+    .option('--target <file>', 'build for this linked object only')
+    .option(
+      '-j, --jobs <n>',
+      'compilers at the same time',
+      integerFrom(1, 'a number of jobs'),
+      availableParallelism(),
+    )
+    .option('--keep-time', 'note the time of the build in the patch; two builds then differ');
+  explained(
+    command,
+    [
+      { command: 'suture build --id cve-2024-1 ../fix.patch', what: 'writes patches/BUILDID.kpatch' },
+      { command: "suture build --id one --function 'parse_*' fix.patch", what: 'some functions of a fix' },
+      { command: 'suture build -C src --id x --json fix.patch', what: 'for a script' },
+    ],
+    [EXIT.done, EXIT.failed, EXIT.usage, EXIT.nothing, EXIT.refusedToBuild],
+  );
+  return bound(command, build);
+}
+
+function patchId(text: string): string {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be 1 to 64 letters, digits, ".", "_" or "-".');
+}
+
+async function build(diffs: string[], flags: BuildFlags, session: Session): Promise<ExitCode> {
+  const { buildPatchSet } = await import('../../build/pipeline.ts');
+  const { buildDocument, buildText } = await import('../../report/build.ts');
+  const { id, description, output, target, jobs, keepTime } = flags;
+  const options = {
+    dir: process.cwd(),
+    id,
+    outDir: output,
+    diffs,
+    functions: flags.function ?? [],
+    jobs,
+    ...(description === undefined ? {} : { description }),
+    ...(target === undefined ? {} : { target }),
+    ...(keepTime === undefined ? {} : { keepTime }),
+  };
+  const result = await buildPatchSet(options, session.progress);
+  session.result(buildDocument(result), () => buildText(result, session.paint));
+  return buildExit(result);
+}
+
+function buildExit(result: BuildResult): ExitCode {
+  if (result.refused.length > 0) return EXIT.refusedToBuild;
+  return result.patches.length > 0 ? EXIT.done : EXIT.nothing;
+}

@@ -1,0 +1,14 @@
+import type { ProcessOutcome } from '../apply/outcome.ts';
+import { EXIT, type ExitCode } from '../base/errors.ts';
+
+/** The exit code for what was done to some processes. README.md, "Exit codes". */
+export function outcomeExit(outcomes: readonly Pick<ProcessOutcome, 'outcome'>[]): ExitCode {
+  const has = (...wanted: ProcessOutcome['outcome'][]) =>
+    outcomes.some(({ outcome }) => wanted.includes(outcome));
+  const done = has('applied', 'reverted');
+  if (done) return has('busy', 'refused', 'failed') ? EXIT.partial : EXIT.done;
+  if (has('failed')) return EXIT.failed;
+  if (has('busy', 'refused')) return EXIT.busy;
+  if (has('gone')) return EXIT.failed;
+  return EXIT.nothing;
+}
