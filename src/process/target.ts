@@ -1,0 +1,83 @@
+import type { Arch } from '../arch/arch.ts';
+import { SutureError } from '../base/errors.ts';
+import { type ProcessStatus, readProc, readProcLink, threadIds } from '../sys/procfs.ts';
+import { archOf, noPermission, requireFit, vitalsOf } from './fitness.ts';
+import { type Mapping, parseMaps } from './maps.ts';
+import { TargetMemory } from './memory.ts';
+import { type Module, modulesOf } from './modules.ts';
+
+/** A running process. Nothing here stops it. */
+export class Target {
+  readonly arch: Arch;
+  readonly memory: TargetMemory;
+  /** Path of the program, as the target sees it. */
+  readonly exe: string;
+  readonly comm: string;
+  /** Clock ticks after boot: with the pid it names the process for ever. */
+  readonly startTime: bigint;
+
+  private constructor(readonly pid: number) {
+    const vitals = requireFit(pid);
+    this.arch = archOf(pid, vitals);
+    this.memory = new TargetMemory(pid);
+    this.comm = vitals.stat.comm;
+    this.startTime = vitals.stat.startTime;
+    this.exe = (readProcLink(`${pid}/exe`) ?? '').replace(/ \(deleted\)$/, '');
+  }
+
+  /**
+   * Opens a process without touching it. NO_PROCESS, NO_PERMISSION, or PROCESS_UNFIT: ended, stopped, traced by
+   * another (who is named), 32-bit, of the kernel, or ourselves.
+   */
+  static open(pid: number): Target {
+    return new Target(pid);
+  }
+
+  /** The mappings now, in ascending order. PROCESS_GONE. */
+  maps(): Mapping[] {
+    let text: string | undefined;
+    try {
+      text = readProc(`${this.pid}/maps`);
+    } catch (cause) {
+      throw noPermission(this.pid, cause);
+    }
+    const mappings = text === undefined ? [] : parseMaps(text);
+    if (mappings.length === 0) throw this.gone();
+    return mappings;
+  }
+
+  /** Every ELF object of which code is mapped now, in ascending order. PROCESS_GONE. */
+  modules(): Module[] {
+    return modulesOf(this.pid, this.memory, this.maps(), this.arch.pageSize);
+  }
+
+  /** Thread ids now. PROCESS_GONE. */
+  threads(): number[] {
+    const tids = threadIds(this.pid);
+    if (tids.length === 0) throw this.gone();
+    return tids;
+  }
+
+  /** True while this very process (not a later one with its pid) runs. */
+  alive(): boolean {
+    const stat = vitalsOf(this.pid)?.stat;
+    return (
+      stat !== undefined && stat.startTime === this.startTime && stat.state !== 'Z' && stat.state !== 'X'
+    );
+  }
+
+  /** /proc/PID/status now. PROCESS_GONE. */
+  status(): ProcessStatus {
+    const vitals = vitalsOf(this.pid);
+    if (vitals === undefined) throw this.gone();
+    return vitals.status;
+  }
+
+  gone(): SutureError {
+    return new SutureError('PROCESS_GONE', `process ${this.pid} (${this.comm}) ended`);
+  }
+
+  close(): void {
+    this.memory.close();
+  }
+}
