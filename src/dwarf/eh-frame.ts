@@ -8,10 +8,17 @@
 import { SutureError } from '../base/errors.ts';
 import { type Vaddr, vaddr } from '../bytes/address.ts';
 import { Cursor } from '../bytes/cursor.ts';
+import { viewOf } from '../bytes/record.ts';
 import { lastAtMost, sortedOrder } from '../bytes/sorted.ts';
 import { executeCfi, type UnwindRow } from './cfi.ts';
 import { type Cie, readCie } from './cie.ts';
-import { type PointerBases, readEncodedPointer, readEncodedValue } from './pointer-encoding.ts';
+import {
+  DW_EH_PE_pcrel,
+  DW_EH_PE_sdata4,
+  type PointerBases,
+  readEncodedPointer,
+  readEncodedValue,
+} from './pointer-encoding.ts';
 
 /** A frame description entry: how to unwind from [start, end). */
 export interface Fde {
@@ -54,6 +61,7 @@ export class EhFrame {
   /** Entries that could not be read, for want of a known augmentation or encoding: their functions are not found. */
   readonly unreadable: number;
   readonly #bytes: Uint8Array;
+  readonly #view: DataView;
   readonly #options: EhFrameOptions;
   readonly #what: string;
   readonly #cies = new Map<number, Cie | undefined>();
@@ -66,6 +74,7 @@ export class EhFrame {
 
   private constructor(bytes: Uint8Array, options: EhFrameOptions) {
     this.#bytes = bytes;
+    this.#view = viewOf(bytes);
     this.#options = options;
     this.#what = options.name ?? (options.isDebugFrame ? '.debug_frame' : '.eh_frame');
     const places = this.#findEntries();
@@ -206,10 +215,10 @@ export class EhFrame {
   #findEntries(): number[] {
     const bytes = this.#bytes;
     const isDebugFrame = this.#options.isDebugFrame ?? false;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = this.#view;
     const places: number[] = [];
     for (let at = 0; at + 4 <= bytes.length; ) {
-      const { body, end } = this.#extent(view, at);
+      const { body, end } = this.#extent(at);
       if (end === body) {
         // ld puts the terminator last, but gathers sections in any order: those behind it still count.
         if (this.#options.endsAtTerminator) break;
@@ -228,7 +237,8 @@ export class EhFrame {
   }
 
   /** Offsets of an entry's first byte behind the length, and of its end. */
-  #extent(view: DataView, at: number): { body: number; end: number } {
+  #extent(at: number): { body: number; end: number } {
+    const view = this.#view;
     if (at < 0 || at + 4 > view.byteLength) throw this.#broken(at);
     let length = view.getUint32(at, true);
     let body = at + 4;
@@ -248,6 +258,17 @@ export class EhFrame {
 
   /** Start and size of an FDE's code; undefined when it cannot be read. */
   #readRange(offset: number): { start: bigint; size: bigint } | undefined {
+    const { body, end } = this.#extent(offset);
+    if (!this.#options.isDebugFrame && body + 12 <= end) {
+      const cie = this.#cieAt(body - this.#view.getUint32(body, true));
+      // What every compiler of today emits; a hundred thousand of them should not cost a cursor each.
+      if (cie?.fdeEncoding === (DW_EH_PE_pcrel | DW_EH_PE_sdata4)) {
+        const at = body + 4;
+        const start = vaddr(this.#options.address + BigInt(at + this.#view.getInt32(at, true)));
+        const size = this.#view.getInt32(at + 4, true);
+        return size < 0 ? undefined : { start, size: BigInt(size) };
+      }
+    }
     const { cursor, cie } = this.#openFde(offset);
     const start = readEncodedPointer(cursor, cie.fdeEncoding, this.#bases);
     if (start === undefined || start.indirect) return undefined;
@@ -259,22 +280,20 @@ export class EhFrame {
   }
 
   #openFde(offset: number): { cursor: Cursor; cie: Cie } {
-    const bytes = this.#bytes;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const { body, end } = this.#extent(view, offset);
-    const cursor = new Cursor(bytes, this.#what, body, end);
+    const { body, end } = this.#extent(offset);
+    const cursor = new Cursor(this.#bytes, this.#what, body, end);
     const isDebugFrame = this.#options.isDebugFrame ?? false;
     const id = isDebugFrame && body - offset === 12 ? Number(cursor.u64()) : cursor.u32();
-    const cie = this.#cieAt(view, isDebugFrame ? id : body - id);
+    const cie = this.#cieAt(isDebugFrame ? id : body - id);
     if (cie === undefined) {
       throw new SutureError('BAD_FORMAT', `${this.#what}: the FDE at ${offset} has an unknown kind of CIE`);
     }
     return { cursor, cie };
   }
 
-  #cieAt(view: DataView, offset: number): Cie | undefined {
+  #cieAt(offset: number): Cie | undefined {
     if (this.#cies.has(offset)) return this.#cies.get(offset);
-    const { body, end } = this.#extent(view, offset);
+    const { body, end } = this.#extent(offset);
     const cursor = new Cursor(this.#bytes, this.#what, body, end);
     const isDebugFrame = this.#options.isDebugFrame ?? false;
     const isLong = isDebugFrame && body - offset === 12;

@@ -26,11 +26,19 @@ export interface ElfSymbol {
   readonly version: string | undefined;
   /** A definition that only references asking for its version bind to (`name@version`, not `name@@version`). */
   readonly versionHidden: boolean;
+  /** The version is another object's: the symbol is a reference, or a copy of that object's variable (COPY relocation). */
+  readonly versionNeeded: boolean;
+}
+
+export interface SymbolVersion {
+  readonly name: string;
+  readonly hidden: boolean;
+  readonly needed: boolean;
 }
 
 /** What a symbol's version is, by symbol index. */
 export interface SymbolVersions {
-  of(index: number): { readonly name: string; readonly hidden: boolean } | undefined;
+  of(index: number): SymbolVersion | undefined;
 }
 
 /** The local symbols of one source file: what lies between two STT_FILE entries. */
@@ -155,7 +163,7 @@ export class SymbolTable implements Iterable<ElfSymbol> {
     }
     return this.#extended.getUint32(index * 4, true);
   }
-  versionOf(index: number): { readonly name: string; readonly hidden: boolean } | undefined {
+  versionOf(index: number): SymbolVersion | undefined {
     return this.#versions?.of(index);
   }
 
@@ -233,5 +241,8 @@ class Entry implements ElfSymbol {
   }
   get versionHidden(): boolean {
     return this.#table.versionOf(this.index)?.hidden ?? false;
+  }
+  get versionNeeded(): boolean {
+    return this.#table.versionOf(this.index)?.needed ?? false;
   }
 }

@@ -3,7 +3,7 @@ import { viewOf } from '../bytes/record.ts';
 import { VER_NDX_GLOBAL, VERSYM_HIDDEN, VERSYM_VERSION } from './constants.ts';
 import { Verdaux, Verdef, Vernaux, Verneed } from './layout.ts';
 import type { StringTable } from './strings.ts';
-import type { SymbolVersions } from './symbols.ts';
+import type { SymbolVersion, SymbolVersions } from './symbols.ts';
 
 export interface VersionParts {
   /** DT_VERSYM: one 16-bit index per symbol. */
@@ -18,7 +18,7 @@ export interface VersionParts {
 /** GNU symbol versions: LSB Core, "Symbol Versioning". */
 export class VersionTable implements SymbolVersions {
   readonly #versym: DataView;
-  readonly #names = new Map<number, string>();
+  readonly #names = new Map<number, { readonly name: string; readonly needed: boolean }>();
 
   constructor(parts: VersionParts) {
     this.#versym = viewOf(parts.versym);
@@ -26,13 +26,13 @@ export class VersionTable implements SymbolVersions {
     if (parts.verneed) this.#readNeeds(parts.verneed.bytes, parts.verneed.count, parts.strings);
   }
 
-  of(index: number): { name: string; hidden: boolean } | undefined {
+  of(index: number): SymbolVersion | undefined {
     if (index * 2 + 2 > this.#versym.byteLength) return undefined;
     const raw = this.#versym.getUint16(index * 2, true);
     const number = raw & VERSYM_VERSION;
     if (number <= VER_NDX_GLOBAL) return undefined;
-    const name = this.#names.get(number);
-    return name === undefined ? undefined : { name, hidden: (raw & VERSYM_HIDDEN) !== 0 };
+    const version = this.#names.get(number);
+    return version && { ...version, hidden: (raw & VERSYM_HIDDEN) !== 0 };
   }
 
   #readDefinitions(bytes: Uint8Array, count: number, strings: StringTable): void {
@@ -41,7 +41,8 @@ export class VersionTable implements SymbolVersions {
       const entry = Verdef.on(view, at);
       // The first auxiliary entry is the version's own name; the others name what it inherits.
       if (entry.cnt > 0) {
-        this.#names.set(entry.ndx & VERSYM_VERSION, strings.text(Verdaux.on(view, at + entry.aux).name));
+        const name = strings.text(Verdaux.on(view, at + entry.aux).name);
+        this.#names.set(entry.ndx & VERSYM_VERSION, { name, needed: false });
       }
       if (entry.next === 0) return;
       at = step(strings, at, entry.next);
@@ -58,7 +59,7 @@ export class VersionTable implements SymbolVersions {
         budget -= Vernaux.size;
         if (budget < 0) throw new SutureError('BAD_FORMAT', `${strings.what}: version entries overlap`);
         const aux = Vernaux.on(view, auxAt);
-        this.#names.set(aux.other & VERSYM_VERSION, strings.text(aux.name));
+        this.#names.set(aux.other & VERSYM_VERSION, { name: strings.text(aux.name), needed: true });
         if (aux.next === 0) break;
         auxAt = step(strings, auxAt, aux.next);
       }
