@@ -19,6 +19,18 @@ const OPTIONS =
 /** What to do with a process after its exec: 'leave' lets go of it and of everything it will start. */
 export type Verdict = 'follow' | 'leave';
 
+export interface TracedOptions {
+  /** What the command prints to standard output goes to standard error. */
+  readonly outputToError?: boolean;
+}
+
+/** Descriptors of a command whose output must not mix with ours. */
+const ALL_TO_ERROR = [
+  { from: 0, to: 0 },
+  { from: 2, to: 1 },
+  { from: 2, to: 2 },
+];
+
 /**
  * @param executed called while the process stands at the first instruction of the new program
  * @returns the command's exit code; 128 + signal if one ended it
@@ -28,8 +40,10 @@ export async function runTraced(
   command: readonly string[],
   directory: string,
   executed: (pid: number) => Verdict,
+  options: TracedOptions = {},
 ): Promise<number> {
-  const pid = spawnStopped({ file: command[0]!, argv: command, cwd: directory });
+  const descriptors = options.outputToError === true ? { descriptors: ALL_TO_ERROR } : {};
+  const pid = spawnStopped({ file: command[0]!, argv: command, cwd: directory, ...descriptors });
   try {
     ptrace.seize(pid, OPTIONS);
   } catch (error) {
