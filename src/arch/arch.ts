@@ -221,6 +221,8 @@ export interface Assembly {
   isRegister(word: string): boolean;
   /** Words before a mnemonic, such as a lock prefix. */
   isPrefix(word: string): boolean;
+  /** Whether `.align N` asks for 2 to the power of N bytes rather than N. */
+  readonly alignIsPower: boolean;
 }
 
 export interface Arch {

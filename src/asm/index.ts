@@ -1,1 +1,3 @@
 export type * from './difference.ts';
+export { parseUnit } from './parse.ts';
+export { AsmUnit } from './unit.ts';

@@ -35,6 +35,7 @@ export const assembly: Assembly = {
   separator: ';',
   relocationSuffix: '@',
   pointerDirectives: ['.quad', '.8byte'],
+  alignIsPower: false,
   isRegister(word) {
     const lower = word.toLowerCase();
     return REGISTERS.has(lower) || OPERAND_WORDS.has(lower);

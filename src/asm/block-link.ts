@@ -1,0 +1,67 @@
+/** What blocks are to each other: parts of functions, and tables of labels. */
+import type { Section } from './section.ts';
+import { type AsmUnit, type Block, SYMBOL } from './unit.ts';
+
+export type GrowingBlock = {
+  -readonly [K in keyof Block]: Block[K] extends readonly (infer E)[] ? E[] : Block[K];
+};
+
+export function blockStorage(
+  id: number,
+  section: Section,
+  kind: Block['kind'],
+  fileScopeAsm: boolean,
+): GrowingBlock {
+  return {
+    id,
+    section,
+    kind,
+    labels: [],
+    lead: [],
+    ranges: [],
+    contents: 0,
+    align: 1,
+    size: 0,
+    common: false,
+    fileScopeAsm,
+    root: id,
+    parts: [],
+    part: 0,
+    labelTableOf: -1,
+  };
+}
+
+/**
+ * Finds the parts of functions, which compilers name `f.cold` (gcc, and clang's function splitter; old gcc: `f.cold.3`),
+ * and the tables that hold addresses of code inside a function.
+ */
+export function linkBlocks(unit: AsmUnit, blocks: readonly GrowingBlock[]): void {
+  for (const block of blocks) {
+    if (block.kind !== 'function') continue;
+    const symbol = unit.blockSymbol(block);
+    if (symbol < 0) continue;
+    const name = unit.symbolName(symbol);
+    const cold = name.lastIndexOf('.cold');
+    if (cold <= 0 || !/^\.cold(\.\d+)?$/.test(name.slice(cold))) continue;
+    const parent = unit.blockOf(unit.symbol(name.slice(0, cold)));
+    if (parent === undefined || parent.kind !== 'function' || parent === block) continue;
+    block.root = parent.id;
+    const parts = blocks[parent.id]!.parts;
+    parts.push(block.id);
+    block.part = parts.length;
+  }
+  // A part's part belongs to the same root.
+  for (const block of blocks) {
+    while (blocks[block.root]!.root !== block.root) block.root = blocks[block.root]!.root;
+  }
+  for (const block of blocks) {
+    if (block.kind !== 'variable') continue;
+    for (const symbol of unit.references(block)) {
+      const target = unit.blockOf(symbol);
+      if (target === undefined || target.kind !== 'function') continue;
+      if (!unit.is(symbol, SYMBOL.interior)) continue;
+      block.labelTableOf = target.root;
+      break;
+    }
+  }
+}
