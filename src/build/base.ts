@@ -21,6 +21,8 @@ import {
   SHN_UNDEF,
   STB_LOCAL,
   STT_FILE,
+  STT_FUNC,
+  STT_GNU_IFUNC,
   STT_SECTION,
   STT_TLS,
 } from '../elf/constants.ts';
@@ -51,6 +53,7 @@ export class Base {
   #relative: ReadonlyMap<bigint, bigint> | undefined;
   #dynamicRelocations: readonly DynamicRelocation[] | undefined;
   #starts: BigUint64Array | undefined;
+  #fileless: ReadonlySet<number> | undefined;
 
   private constructor(
     readonly image: ElfImage,
@@ -120,9 +123,7 @@ export class Base {
     return preferred.length > 0 ? preferred : found;
   }
 
-  /**
-   * The local symbol that linkers make of a hidden definition keeps its name; unique ones are found here.
-   */
+  /** Local definitions of a name: static ones, and hidden ones, which linkers make local. */
   localDefinitions(name: string): ElfSymbol[] {
     return this.symbols
       .named(name)
@@ -130,6 +131,17 @@ export class Base {
         ({ bind, shndx, type }) =>
           bind === STB_LOCAL && shndx !== SHN_UNDEF && type !== STT_FILE && type !== STT_SECTION,
       );
+  }
+
+  /** True for a local symbol that stands under no source file: linkers put hidden definitions there. */
+  isInNoFile({ index }: ElfSymbol): boolean {
+    this.#fileless ??= new Set(
+      this.symbols
+        .files()
+        .filter(({ file }) => file === '')
+        .flatMap(({ symbols }) => symbols.map((symbol) => symbol.index)),
+    );
+    return this.#fileless.has(index);
   }
 
   /** The dynamic symbol of a name that the base needs from elsewhere. */
@@ -162,6 +174,17 @@ export class Base {
         .map(({ at: place, addend }) => [place, addend]),
     );
     return this.#relative.get(at);
+  }
+
+  /** Every function symbol at exactly this address. */
+  functionsAt(address: Vaddr): ElfSymbol[] {
+    const found: ElfSymbol[] = [];
+    for (let i = 1; i < this.symbols.length; i++) {
+      if (this.symbols.valueOf(i) !== address || this.symbols.shndxOf(i) === SHN_UNDEF) continue;
+      const type = this.symbols.typeOf(i);
+      if (type === STT_FUNC || type === STT_GNU_IFUNC) found.push(this.symbols.at(i));
+    }
+    return found;
   }
 
   /** The lowest address above `at` where a function or another symbol of code or data starts. */

@@ -202,16 +202,16 @@ class Search {
     const facts = this.#arch.relocations.get(type);
     if (facts?.load === undefined) return;
     const symbol = this.#symbols[symbolIndex];
-    if (symbol === undefined) return;
+    // Calls to a resolver's function go through a stub of the linker's.
+    if (symbol === undefined || symbol.type === STT_GNU_IFUNC) return;
     const isOwn = symbol.bind === STB_LOCAL || symbol.visibility !== STV_DEFAULT;
 
     const { reference, formula } = facts;
-    const isStraight = reference === 'address' || reference === 'call';
-    if (!isStraight && reference !== 'tls-tpoff') return;
+    if (reference !== 'address' && reference !== 'call' && reference !== 'tls-tpoff') return;
+    if (formula !== 'S+A-P' && formula !== 'S+A') return;
     const word = this.#valueAt(place, facts.size, formula === 'S+A', facts.load, section);
     if (word === undefined) return;
     const base = formula === 'S+A-P' ? place : 0n;
-    if (formula !== 'S+A-P' && formula !== 'S+A') return;
     const value = BigInt.asIntN(64, word + base - addend);
 
     if (reference === 'tls-tpoff') {
@@ -272,8 +272,8 @@ class Search {
 
   /** The groups of local symbols that can be this unit's. */
   matchGroups(): FileSymbols[] {
-    const file = this.object.symbols.files().find(({ symbols }) => symbols.length > 0 || true)?.file;
-    if (file === undefined || file === '') return [];
+    const file = this.object.symbols.files().find((group) => group.file !== '')?.file;
+    if (file === undefined) return [];
     const locals = this.#symbols.filter(
       (symbol) =>
         symbol.bind === STB_LOCAL &&
@@ -289,7 +289,6 @@ class Search {
     // What fits by names may still have other code.
     const sameCode =
       fitting.length <= 1 ? fitting : fitting.filter(({ placement }) => this.#hasSameCode(placement, locals));
-    // Two programs' worth of the same object, placed at the same addresses, are one.
     return sameCode.map(({ group }) => group);
   }
 
