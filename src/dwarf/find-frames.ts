@@ -58,6 +58,14 @@ export function framesOfMemory(image: MemoryImage): EhFrame | undefined {
   return framesOfSegments(image);
 }
 
+/**
+ * The frames of a mapped object whose file may be at hand: from memory, which is what runs; static executables have no
+ * PT_GNU_EH_FRAME, so that only their file's section headers tell.
+ */
+export function framesOfObject(memory: MemoryImage, file: ElfImage | undefined): EhFrame | undefined {
+  return framesOfMemory(memory) ?? (file && framesOfFile(file));
+}
+
 function framesOfSegments(image: Loaded): EhFrame | undefined {
   const header = image.segments.find(({ type }) => type === PT_GNU_EH_FRAME);
   if (header === undefined) return undefined;
