@@ -8,7 +8,6 @@ const caller = (address: bigint) => ({ pc: remote(address), lookupPc: remote(add
 const innermost = (address: bigint) => ({ pc: remote(address), lookupPc: remote(address) });
 const thread = (parts: Partial<SeenThread>): SeenThread => ({
   tid: 7,
-  comm: 'worker',
   frames: [],
   end: { kind: 'bottom' },
   registers: [],
@@ -45,7 +44,7 @@ test('a thread inside, at any depth, is', () => {
   ]) {
     const verdict = verdictOf(thread({ frames }));
     assert.equal(verdict.kind, 'busy');
-    assert.match(verdict.kind === 'busy' ? verdict.blockers[0]!.why : '', /handle/);
+    assert.match(verdict.kind === 'busy' ? verdict.obstacles[0]!.why : '', /handle/);
   }
 });
 

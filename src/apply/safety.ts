@@ -23,7 +23,6 @@ export interface SeenFrame {
 
 export interface SeenThread {
   readonly tid: number;
-  readonly comm: string;
   readonly frames: readonly SeenFrame[];
   /** Where the walk ended; when lost, the stack pointer from which on nothing is known. */
   readonly end:
@@ -33,6 +32,15 @@ export interface SeenThread {
   readonly registers: readonly bigint[];
 }
 
+/** A thread in the way, before anybody has time to look up names. */
+export interface Obstacle {
+  readonly tid: number;
+  /** Where its frames are, the innermost first. */
+  readonly at: readonly Remote[];
+  readonly why: string;
+}
+
+/** A thread in the way, for people. */
 export interface Blocker {
   readonly tid: number;
   readonly comm: string;
@@ -44,9 +52,9 @@ export interface Blocker {
 export type Verdict =
   | { readonly kind: 'safe' }
   /** Threads are in the code, or may be. */
-  | { readonly kind: 'busy'; readonly blockers: readonly Blocker[] }
+  | { readonly kind: 'busy'; readonly obstacles: readonly Obstacle[] }
   /** A stack could neither be unwound nor scanned. */
-  | { readonly kind: 'blind'; readonly blockers: readonly Blocker[] };
+  | { readonly kind: 'blind'; readonly obstacles: readonly Obstacle[] };
 
 export interface JudgeInput {
   readonly threads: readonly SeenThread[];
@@ -54,8 +62,6 @@ export interface JudgeInput {
   readonly tryRead: TryRead;
   /** End of the mapping in which `at` lies, the stack's; undefined if nothing is mapped there. */
   readonly stackEnd: (at: Remote) => Remote | undefined;
-  /** A code address in words, e.g. `handle+0x1c`. */
-  readonly describe: (pc: Remote) => string;
   readonly pageSize: number;
 }
 
@@ -64,8 +70,8 @@ const SCAN_LIMIT = 1 << 26;
 
 export function judge(input: JudgeInput): Verdict {
   const ranges = new RangeSet(input.forbidden);
-  const busy: Blocker[] = [];
-  const blind: Blocker[] = [];
+  const busy: Obstacle[] = [];
+  const blind: Obstacle[] = [];
   for (const thread of input.threads) {
     const inside = thread.frames
       .map(({ lookupPc, pc }) => ranges.containing(lookupPc) ?? ranges.containing(pc))
@@ -75,16 +81,11 @@ export function judge(input: JudgeInput): Verdict {
         ? suspicion(thread, ranges, input)
         : { kind: 'busy' as const, text: `is in ${inside.name}` };
     if (why === undefined) continue;
-    const blocker = {
-      tid: thread.tid,
-      comm: thread.comm,
-      frames: thread.frames.map(({ lookupPc }) => input.describe(lookupPc)),
-      why: why.text,
-    };
-    (why.kind === 'busy' ? busy : blind).push(blocker);
+    const obstacle = { tid: thread.tid, at: thread.frames.map(({ lookupPc }) => lookupPc), why: why.text };
+    (why.kind === 'busy' ? busy : blind).push(obstacle);
   }
-  if (blind.length > 0) return { kind: 'blind', blockers: [...blind, ...busy] };
-  return busy.length > 0 ? { kind: 'busy', blockers: busy } : { kind: 'safe' };
+  if (blind.length > 0) return { kind: 'blind', obstacles: [...blind, ...busy] };
+  return busy.length > 0 ? { kind: 'busy', obstacles: busy } : { kind: 'safe' };
 }
 
 /** What speaks against a thread whose known frames are harmless; undefined if nothing does. */

@@ -1,0 +1,97 @@
+/** What the threads of a stopped process are in: their stacks walked, their verdict given. */
+import type { Arch } from '../arch/arch.ts';
+import { hex, type Remote, remote } from '../bytes/address.ts';
+import type { RegisterFile, UnwindModule } from '../unwind/frame.ts';
+import { walk } from '../unwind/walk.ts';
+import {
+  type Blocker,
+  type ForbiddenRange,
+  judge,
+  type Obstacle,
+  type SeenThread,
+  type Verdict,
+} from './safety.ts';
+import { moduleFinder } from './unwind-modules.ts';
+import type { MappingView, TryRead } from './view.ts';
+
+export interface StoppedThread {
+  readonly tid: number;
+  readonly registers: RegisterFile;
+}
+
+export interface Observer {
+  readonly arch: Arch;
+  readonly modules: readonly UnwindModule[];
+  readonly maps: readonly MappingView[];
+}
+
+/**
+ * Judges all threads. `expired` is asked between threads: when the stop has lasted too long the result is undefined.
+ */
+export function judgeThreads(
+  observer: Observer,
+  threads: readonly StoppedThread[],
+  forbidden: readonly ForbiddenRange[],
+  readMemory: TryRead,
+  expired: () => boolean,
+): Verdict | undefined {
+  const { arch } = observer;
+  const moduleAt = moduleFinder(observer.modules);
+  const tryRead = pageCache(readMemory, arch.pageSize);
+  const seen: SeenThread[] = [];
+  for (const { tid, registers } of threads) {
+    if (expired()) return undefined;
+    const { frames, end } = walk({ arch, registers, readMemory: tryRead, moduleAt });
+    seen.push({ tid, frames, end, registers: returnRegisters(arch, registers) });
+  }
+  return judge({
+    threads: seen,
+    forbidden,
+    tryRead: readMemory,
+    stackEnd: (at) => observer.maps.find((m) => at >= m.start && at < m.end && m.read)?.end,
+    pageSize: arch.pageSize,
+  });
+}
+
+/** Registers that may hold a return address when a walk has got lost. */
+function returnRegisters(arch: Arch, registers: RegisterFile): bigint[] {
+  const numbers = [...arch.registers.calleeSaved, arch.registers.dwarfReturnAddress];
+  return numbers.flatMap((number) => registers.get(number) ?? []);
+}
+
+/** Puts obstacles into words. Symbols are looked up here, so not while the target is held. */
+export function blockersOf(
+  observer: Observer,
+  obstacles: readonly Obstacle[],
+  commOf: (tid: number) => string,
+): Blocker[] {
+  const describe = describer(moduleFinder(observer.modules));
+  return obstacles.map(({ tid, at, why }) => ({ tid, comm: commOf(tid), frames: at.map(describe), why }));
+}
+
+function describer(moduleAt: (pc: Remote) => UnwindModule | undefined): (pc: Remote) => string {
+  return (pc) => {
+    const module = moduleAt(pc);
+    if (module === undefined) return hex(pc);
+    const symbol = module.symbol?.(pc);
+    const file = module.name.slice(module.name.lastIndexOf('/') + 1);
+    if (symbol !== undefined) return `${symbol.name}+${hex(symbol.offset)} (${file})`;
+    return `${hex(pc - module.bias)} (${file})`;
+  };
+}
+
+/** Reads whole pages and keeps them: a walk asks for neighbouring words one by one. */
+function pageCache(readMemory: TryRead, pageSize: number): TryRead {
+  const pages = new Map<bigint, Uint8Array | undefined>();
+  return (at, size) => {
+    const start = at & -BigInt(pageSize);
+    const offset = Number(at - start);
+    if (offset + size > pageSize) return readMemory(at, size);
+    let page = pages.get(start);
+    if (page === undefined && !pages.has(start)) {
+      page = readMemory(remote(start), pageSize);
+      pages.set(start, page);
+    }
+    return page?.subarray(offset, offset + size);
+  };
+}

@@ -1,0 +1,33 @@
+/** A target's mappings and objects as they were at one moment, read once and asked often. */
+import type { Module } from '../process/modules.ts';
+import type { Target } from '../process/target.ts';
+import type { MappingView, ProcessView } from './view.ts';
+
+export class Snapshot implements ProcessView {
+  readonly pid: number;
+  readonly arch: Target['arch'];
+  readonly memory: ProcessView['memory'];
+  readonly #maps: readonly MappingView[];
+  readonly #target: Target;
+  #modules: readonly Module[] | undefined;
+
+  constructor(target: Target) {
+    this.#target = target;
+    this.pid = target.pid;
+    this.arch = target.arch;
+    this.memory = {
+      read: (at, size) => target.memory.read(at, size),
+      tryRead: (at, size) => target.memory.tryRead(at, size),
+    };
+    this.#maps = target.maps();
+  }
+
+  maps(): readonly MappingView[] {
+    return this.#maps;
+  }
+
+  modules(): readonly Module[] {
+    this.#modules ??= this.#target.modules();
+    return this.#modules;
+  }
+}
