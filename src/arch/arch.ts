@@ -100,6 +100,11 @@ export interface Jump {
 export interface LinkFacts {
   /** Stub that jumps to the address held in the word at `slot` (anywhere within ±2 GiB / adrp reach). */
   readonly stub: { readonly size: number; encode(at: Remote, slot: Remote): Uint8Array | undefined };
+  /**
+   * Assembler text that does what `statement` does, but reaches `symbol`, a variable that may lie anywhere, through the
+   * GOT; undefined when the statement does not name the symbol directly, or cannot be replaced without a free register.
+   */
+  readonly throughGot?: (statement: string, symbol: string) => string | undefined;
   /** Dynamic relocation types of the base. */
   readonly jumpSlot: number;
   readonly globDat: number;

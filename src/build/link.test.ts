@@ -11,6 +11,7 @@ import { readPatch } from '../patch/reader.ts';
 import { writePatch } from '../patch/writer.ts';
 import { assembleUnit } from './assemble.ts';
 import { Base } from './base.ts';
+import { reachThroughGot } from './got-access.ts';
 import { type LinkResult, type LinkUnit, linkPatch } from './link.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
@@ -187,6 +188,35 @@ int fixed(const char *s) { if (!s) return 0; fputs(s, stdout); perror(s); return
   assert.ok(result.kind === 'linked' && result.warnings.some((text) => text.includes('perror')));
   // stdout was copied into the executable.
   assert.equal(addressIn(patch, 'stdout'), shop.addressOf('program', 'stdout')[0]);
+});
+
+test('a variable that the base never used is reached through the GOT', async () => {
+  using shop = new Workshop(
+    {
+      'p.c': 'int work(int x) { return x * 5 + 1; }\nint main(int c, char **v) { (void)v; return work(c); }',
+    },
+    ['-O2'],
+  );
+  const base = shop.base('program', 'p.c');
+  const unit = await shop.unit(
+    'p.c',
+    `#include <stdio.h>
+     int fixed(int) __asm__("work.kpatch");
+     int fixed(int x) { return x ? putc(x, stderr) : 0; }`,
+    [{ name: 'work' }],
+    [
+      { name: 'stderr', scope: 'global' },
+      { name: 'putc', scope: 'global' },
+    ],
+  );
+  const text = reachThroughGot(unit.composed, [base]);
+  const object = await assembleUnit({ driver: 'gcc', options: ['-O2'], directory: shop.dir }, text, 'p.c');
+  const patch = linked(linkPatch({ ...request, base, units: [{ ...unit, object }] }));
+  const code = patch.sections.find(({ name }) => name === '.kpatch.text')!;
+  const uses = code.relocations.flatMap(({ type, symbol }) =>
+    patch.symbols[symbol]!.name === 'stderr' ? [patch.arch.relocations.get(type)!.reference] : [],
+  );
+  assert.deepEqual(uses, ['got']);
 });
 
 test('a library calls what others may replace through the dynamic linker, and the rest directly', async () => {

@@ -2,6 +2,7 @@
 import { alignUpBig } from '../../bytes/address.ts';
 import { viewOf } from '../../bytes/record.ts';
 import type { LinkFacts } from '../arch.ts';
+import { throughGot } from './got-access.ts';
 import { R_X86_64 } from './relocations.ts';
 
 /** jmp *distance(%rip); int3; int3 */
@@ -21,6 +22,7 @@ export const link: LinkFacts = {
       return code;
     },
   },
+  throughGot,
   jumpSlot: R_X86_64.JUMP_SLOT,
   globDat: R_X86_64.GLOB_DAT,
   relative: R_X86_64.RELATIVE,
