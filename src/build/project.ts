@@ -39,8 +39,10 @@ export interface LinkedObject {
   readonly kind: 'executable' | 'library';
   /** Build id when it was recorded, lower-case hexadecimal; null: it had none; undefined: not noted. */
   readonly buildId: string | null | undefined;
-  /** Keys of the units in it, through archives and partial links. */
+  /** Keys of the units that may be in it, through archives and partial links. */
   readonly units: ReadonlySet<string>;
+  /** Those that are in it for certain: linkers take from archives only what they need. */
+  readonly direct: ReadonlySet<string>;
 }
 
 export interface Project {
@@ -78,16 +80,22 @@ export function projectOf(record: BuildRecord): Project {
       output,
       kind,
       buildId: record.linked.get(output),
-      units: unitsIn(output, units, assemblies),
+      units: unitsIn(output, units, assemblies, ALL_STEPS),
+      direct: unitsIn(output, units, assemblies, WHOLE_STEPS),
     });
   }
   return { root: record.root, units: [...units.values()], linked };
 }
 
+/** Steps whose inputs end up in the output, perhaps and certainly; a library that is linked with stays an object of its own. */
+const ALL_STEPS: ReadonlySet<Assembly['kind']> = new Set(['archive', 'relocatable']);
+const WHOLE_STEPS: ReadonlySet<Assembly['kind']> = new Set(['relocatable']);
+
 function unitsIn(
   output: string,
   units: ReadonlyMap<string, Unit>,
   assemblies: ReadonlyMap<string, Assembly>,
+  through: ReadonlySet<Assembly['kind']>,
 ): Set<string> {
   const found = new Set<string>();
   const seen = new Set<string>([output]);
@@ -95,12 +103,7 @@ function unitsIn(
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     if (units.has(file)) found.add(file);
     const assembly = assemblies.get(file);
-    // A library that another object is linked with stays an object of its own.
-    if (
-      assembly === undefined ||
-      (file !== output && (assembly.kind === 'library' || assembly.kind === 'executable'))
-    )
-      continue;
+    if (assembly === undefined || (file !== output && !through.has(assembly.kind))) continue;
     for (const input of assembly.inputs) {
       if (seen.has(input)) continue;
       seen.add(input);

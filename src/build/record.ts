@@ -33,6 +33,10 @@ const RecordSchema = v.object({
 /** The part of a process's environment that a compiler listens to. */
 export type Environment = Readonly<Record<string, string>>;
 
+/** Variables that change what a compiler driver does. GCC manual, "Environment Variables Affecting GCC". */
+export const COMPILER_VARIABLES =
+  /^(?:PATH|CPATH|C_INCLUDE_PATH|CPLUS_INCLUDE_PATH|OBJC_INCLUDE_PATH|LIBRARY_PATH|LD_LIBRARY_PATH|COMPILER_PATH|GCC_EXEC_PREFIX|SOURCE_DATE_EPOCH|CCC_OVERRIDE_OPTIONS|REALGCC|LANG|LANGUAGE|LC_[A-Z]+|TZ)$/;
+
 export interface RecordedCommand {
   readonly directory: string;
   readonly arguments: readonly string[];

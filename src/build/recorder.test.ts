@@ -104,11 +104,11 @@ test('tries of configuration scripts are not kept', async (t) => {
   );
 });
 
-test('the exit code is the command’s, also for a signal and for no such program', async (t) => {
+test('the exit code is the command’s, also for a signal; no such program is an error', async (t) => {
   const root = tree(t, {});
   assert.equal((await record(['sh', '-c', 'exit 7'], root)).exitCode, 7);
   assert.equal((await record(['sh', '-c', 'kill -TERM $$'], root)).exitCode, 128 + 15);
-  assert.equal((await record(['/no/such/program'], root)).exitCode, 127);
+  await assert.rejects(record(['/no/such/program'], root), { code: 'IO', message: /\/no\/such\/program/ });
 });
 
 test('signals reach programs that handle them, and stopped ones go on', async (t) => {

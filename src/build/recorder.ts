@@ -13,13 +13,14 @@ import { isLeafProgram, programName, recognizeTool } from './program.ts';
 import { isArchiver, outputsOf, projectOf, stepsOf } from './project.ts';
 import {
   type BuildRecord,
+  COMPILER_VARIABLES,
   type Environment,
   loadRecord,
   type RecordedCommand,
   saveRecord,
 } from './record.ts';
 import { expandResponseFiles } from './response-file.ts';
-import { runTraced, type Verdict } from './traced-command.ts';
+import { runTraced, type TracedOptions, type Verdict } from './traced-command.ts';
 
 export interface Recording {
   /** Of the command; 128 + signal if one ended it. */
@@ -31,10 +32,6 @@ export interface Recording {
   readonly linked: number;
 }
 
-/** Variables that change what a compiler driver does. GCC manual, "Environment Variables Affecting GCC". */
-const ENVIRONMENT =
-  /^(?:PATH|CPATH|C_INCLUDE_PATH|CPLUS_INCLUDE_PATH|OBJC_INCLUDE_PATH|LIBRARY_PATH|LD_LIBRARY_PATH|COMPILER_PATH|GCC_EXEC_PREFIX|SOURCE_DATE_EPOCH|CCC_OVERRIDE_OPTIONS|REALGCC|LANG|LANGUAGE|LC_[A-Z]+|TZ)$/;
-
 /**
  * Runs `command` in `directory` and merges what it compiled into the tree's record.
  * @throws SutureError NO_PERMISSION, BUSY, IO, USAGE
@@ -43,6 +40,7 @@ export async function record(
   command: readonly string[],
   directory: string,
   progress: Progress = silent,
+  options: TracedOptions = {},
 ): Promise<Recording> {
   const root = existingFolder(directory);
   using _lock = TreeLock.take(root);
@@ -51,7 +49,7 @@ export async function record(
     progress.note('source files that a killed build had changed were put back');
   return await during(`recording ${command.join(' ')}`, async () => {
     const seen: RecordedCommand[] = [];
-    const exitCode = await runTraced(command, root, (pid) => noteExec(pid, seen));
+    const exitCode = await runTraced(command, root, (pid) => noteExec(pid, seen), options);
     progress.step('writing the record');
     const merged = mergeRecord(root, loadRecord(root), seen);
     saveRecord(root, merged);
@@ -98,7 +96,7 @@ function environmentOf(pid: number): Environment {
   for (const assignment of zeroTerminated(`/proc/${pid}/environ`)) {
     const equals = assignment.indexOf('=');
     const name = assignment.slice(0, equals);
-    if (equals > 0 && ENVIRONMENT.test(name)) environment[name] = assignment.slice(equals + 1);
+    if (equals > 0 && COMPILER_VARIABLES.test(name)) environment[name] = assignment.slice(equals + 1);
   }
   return environment;
 }

@@ -60,7 +60,13 @@ export async function runTraced(
     );
   }
   kill(pid, SIGCONT);
-  return await new TracedCommand(pid, executed).finished();
+  return await new TracedCommand(pid, command[0]!, executed).finished();
+}
+
+function notStarted(program: string): SutureError {
+  return new SutureError('IO', `cannot start ${program}`, {
+    remedy: 'check its name, and that it may be executed',
+  });
 }
 
 /** Signals that end a command; a terminal sends the first two to the whole foreground group by itself. */
@@ -72,9 +78,14 @@ class TracedCommand {
   readonly #executed: (pid: number) => Verdict;
   readonly #traced: Set<number>;
   #result: number | undefined;
+  /** The shell that waited for us has become the command. */
+  #begun = false;
 
-  constructor(root: number, executed: (pid: number) => Verdict) {
+  readonly #program: string;
+
+  constructor(root: number, program: string, executed: (pid: number) => Verdict) {
     this.#root = root;
+    this.#program = program;
     this.#executed = executed;
     this.#traced = new Set([root]);
   }
@@ -99,6 +110,7 @@ class TracedCommand {
         }
         if (this.#result === undefined) return;
         stop();
+        if (!this.#begun) reject(notStarted(this.#program));
         resolve(this.#result);
       };
       const stop = (): void => {
@@ -138,6 +150,7 @@ class TracedCommand {
     this.#traced.add(tid);
     switch (event) {
       case ptrace.PTRACE_EVENT_EXEC: {
+        this.#begun = true;
         if (this.#executed(tid) === 'follow') ptrace.cont(tid);
         else if (ptrace.detach(tid)) this.#traced.delete(tid);
         return;
@@ -157,8 +170,12 @@ class TracedCommand {
 
   /** The new process or thread is traced from its birth, though its first stop may be reported later. */
   #noteBirth(tid: number): void {
-    const born = ptrace.getEventMessage(tid);
-    if (born > 0) this.#traced.add(born);
+    try {
+      this.#traced.add(ptrace.getEventMessage(tid));
+    } catch (error) {
+      // Killed in this very moment: what it gave birth to reports by itself.
+      if (!(error instanceof SutureError && error.code === 'PROCESS_GONE')) throw error;
+    }
   }
 
   /** Lets go of what outlives the command, such as a compiler cache's server. */

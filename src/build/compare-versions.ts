@@ -1,0 +1,88 @@
+/** Compares both versions of a unit and composes what its patch needs, ready to be linked. */
+import { archOfMachine } from '../arch/index.ts';
+import {
+  type ComposedUnit,
+  compareUnits,
+  composeUnit,
+  type FunctionDifference,
+  parseUnit,
+  type UnitDifference,
+} from '../asm/index.ts';
+import { SutureError } from '../base/errors.ts';
+import type { ElfImage } from '../elf/image.ts';
+import { type AssemblerCommand, assembleUnit } from './assemble.ts';
+import { refusalsOf } from './difference-refusals.ts';
+import type { Unit } from './project.ts';
+import type { Refused } from './result.ts';
+import { compilerEnvironment } from './toolchain.ts';
+import type { Versions } from './versions.ts';
+
+/** A unit that the fix changes. */
+export interface ChangedUnit {
+  readonly unit: Unit;
+  readonly name: string;
+  readonly composed: ComposedUnit;
+  readonly object: ElfImage;
+  readonly originalObject: ElfImage;
+  /** Changed functions that the user's patterns leave out. */
+  readonly leftOut: readonly string[];
+}
+
+export type Comparison =
+  | { readonly kind: 'same' }
+  /** It differs, but in nothing that was selected. */
+  | { readonly kind: 'unselected'; readonly leftOut: readonly string[] }
+  | { readonly kind: 'changed'; readonly changed: ChangedUnit }
+  | { readonly kind: 'refused'; readonly refused: readonly Refused[] };
+
+/**
+ * @param wanted tells by name which changed functions to take
+ * @throws SutureError BAD_FORMAT for assembler text that cannot be read, COMPILE when it cannot be assembled
+ */
+export async function compareVersions(
+  { unit, name, original, patched }: Versions,
+  wanted: (name: string) => boolean,
+): Promise<Comparison> {
+  // The same bytes in, the same bytes out: most units that a header reaches are done here.
+  if (original.equals(patched)) return { kind: 'same' };
+  const command = assemblerCommand(unit);
+  const originalObject = await assembleUnit(command, original, `the original ${name}`);
+  const arch = archOfMachine(originalObject.machine);
+  if (arch === undefined)
+    throw new SutureError(
+      'UNSUPPORTED',
+      `${name} is compiled for a CPU that is not known here (ELF machine ${originalObject.machine})`,
+    );
+  const before = parseUnit(original, arch.assembly, name);
+  const after = parseUnit(patched, arch.assembly, name);
+  const difference = compareUnits(before, after);
+  const refused = refusalsOf(name, difference);
+  if (refused.length > 0) return { kind: 'refused', refused };
+  const { selected, leftOut } = select(difference, wanted);
+  if (selected.size === 0) return leftOut.length > 0 ? { kind: 'unselected', leftOut } : { kind: 'same' };
+  const composed = composeUnit(before, after, difference, { functions: selected });
+  const object = await assembleUnit(command, composed.text, `the new functions of ${name}`);
+  return { kind: 'changed', changed: { unit, name, composed, object, originalObject, leftOut } };
+}
+
+function select(
+  difference: UnitDifference,
+  wanted: (name: string) => boolean,
+): { selected: Set<string>; leftOut: string[] } {
+  const carried = difference.functions.filter(({ kind }) => kind !== 'removed');
+  const isWanted = (fn: FunctionDifference): boolean => wanted(fn.name) || wanted(stem(fn.name));
+  return {
+    selected: new Set(carried.filter(isWanted).map(({ name }) => name)),
+    leftOut: carried.filter((fn) => !isWanted(fn)).map(({ name }) => name),
+  };
+}
+
+/** The name in the source of a compiler's copy or part: `parse.isra.0` is `parse`. */
+function stem(name: string): string {
+  return name.replace(/\.(isra|constprop|part|cold|lto_priv)(\.\d+)?.*$/, '');
+}
+
+function assemblerCommand(unit: Unit): AssemblerCommand {
+  const { driver, directory, command } = unit;
+  return { driver, options: command.options, directory, environment: compilerEnvironment(unit) };
+}

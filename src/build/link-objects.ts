@@ -1,0 +1,198 @@
+/** Links the changed units against every object that they are part of. */
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { SutureError } from '../base/errors.ts';
+import type { Progress } from '../base/progress.ts';
+import { writePatch } from '../patch/writer.ts';
+import { Base } from './base.ts';
+import type { ChangedUnit } from './compare-versions.ts';
+import { findLinkedFiles } from './find-objects.ts';
+import { linkPatch } from './link.ts';
+import type { LinkedObject, Project } from './project.ts';
+import type { BuildOptions, BuiltPatch, Refused } from './result.ts';
+import { UnitPlacement } from './unit-placement.ts';
+
+/** A patch that is made but not written. */
+export interface MadePatch {
+  readonly bytes: Uint8Array;
+  readonly patch: Omit<BuiltPatch, 'file'>;
+}
+
+export interface LinkOutcome {
+  readonly made: readonly MadePatch[];
+  readonly refused: readonly Refused[];
+}
+
+/** An object that may hold changed units. */
+interface Candidate {
+  readonly file: string;
+  /** Units that the link command names, directly or in partial links. */
+  readonly certain: readonly ChangedUnit[];
+  /** Units that may have been taken out of an archive, or of which nothing is known. */
+  readonly possible: readonly ChangedUnit[];
+  readonly recordedBuildId: string | null | undefined;
+}
+
+export function linkObjects(
+  project: Project,
+  units: readonly ChangedUnit[],
+  compiler: string,
+  options: BuildOptions,
+  progress: Progress,
+): LinkOutcome {
+  const made: MadePatch[] = [];
+  const refused: Refused[] = [];
+  const placed = new Set<ChangedUnit>();
+  const done = new Set<string>();
+  const candidates = candidatesFor(project, units, options);
+  for (const [index, candidate] of candidates.entries()) {
+    progress.step('linking patches', index, candidates.length);
+    const opened = openBase(candidate, units, options, progress);
+    if (opened === undefined) continue;
+    const { base, present } = opened;
+    for (const unit of present) placed.add(unit);
+    if (done.has(base.buildId)) continue;
+    done.add(base.buildId);
+    const result = linkPatch({
+      base,
+      units: present,
+      id: options.id,
+      description: options.description ?? '',
+      file: path.basename(candidate.file),
+      compiler,
+      warnings: leftOutWarnings(present),
+      ...(options.keepTime === true ? { builtAt: Math.floor(Date.now() / 1000) } : {}),
+    });
+    if (result.kind === 'refused') {
+      refused.push(
+        ...result.refusals.map(
+          (refusal): Refused => ({
+            object: candidate.file,
+            what: refusal.what,
+            remedy: refusal.remedy ?? 'restart the program with a new build for this fix',
+            ...(refusal.unit === undefined ? {} : { unit: refusal.unit }),
+            ...(refusal.where === undefined ? {} : { where: refusal.where }),
+          }),
+        ),
+      );
+      continue;
+    }
+    const { contents, warnings } = result;
+    const { functions, variables } = contents.manifest;
+    made.push({
+      bytes: writePatch(contents, sha256),
+      patch: {
+        buildId: base.buildId,
+        object: candidate.file,
+        functions,
+        variables,
+        warnings: [
+          ...contents.manifest.warnings,
+          ...warnings.filter((w) => !contents.manifest.warnings.includes(w)),
+        ],
+        units: present.length,
+      },
+    });
+  }
+  for (const unit of units)
+    if (!placed.has(unit) && options.target === undefined) refused.push(nowhere(unit));
+  return { made, refused };
+}
+
+function candidatesFor(project: Project, units: readonly ChangedUnit[], options: BuildOptions): Candidate[] {
+  const recorded = project.linked
+    .filter(({ output }) => fs.existsSync(output))
+    .map((object) => candidateOf(object, units));
+  if (options.target !== undefined) {
+    const target = existing(options.target);
+    const known = recorded.find(({ file }) => fs.realpathSync(file) === target);
+    return [known ?? { file: target, certain: [], possible: units, recordedBuildId: undefined }];
+  }
+  const holding = recorded.filter(({ certain, possible }) => certain.length + possible.length > 0);
+  const homeless = units.filter(
+    (unit) => !holding.some(({ certain, possible }) => [...certain, ...possible].includes(unit)),
+  );
+  if (homeless.length === 0) return holding;
+  // Objects of which the record says nothing: a compilation database knows no links, and build scripts may copy objects.
+  const others = new Set([...recorded.map(({ file }) => file), ...findLinkedFiles(project.root)]);
+  for (const { file } of holding) others.delete(file);
+  return [
+    ...holding,
+    ...[...others].map(
+      (file): Candidate => ({ file, certain: [], possible: homeless, recordedBuildId: undefined }),
+    ),
+  ];
+}
+
+function candidateOf(
+  { output, units, direct, buildId }: LinkedObject,
+  changed: readonly ChangedUnit[],
+): Candidate {
+  const inIt = changed.filter(({ unit }) => units.has(unit.key));
+  return {
+    file: output,
+    certain: inIt.filter(({ unit }) => direct.has(unit.key)),
+    possible: inIt.filter(({ unit }) => !direct.has(unit.key)),
+    recordedBuildId: buildId,
+  };
+}
+
+/** Opens the base if any unit is in it. What is not certain is looked for by its symbols. */
+function openBase(
+  candidate: Candidate,
+  all: readonly ChangedUnit[],
+  options: BuildOptions,
+  progress: Progress,
+): { base: Base; present: ChangedUnit[] } | undefined {
+  const { file, certain, possible, recordedBuildId } = candidate;
+  const isGuess = certain.length === 0 && options.target === undefined;
+  let base: Base;
+  try {
+    base = Base.open(fs.readFileSync(file), file);
+  } catch (error) {
+    if (isGuess && error instanceof SutureError && recordedBuildId === undefined) {
+      progress.note(`${file} is passed over: ${error.message}`);
+      return undefined;
+    }
+    throw error;
+  }
+  const found = new Set([
+    ...certain,
+    ...possible.filter(({ originalObject }) => UnitPlacement.find(base, originalObject).isPresent),
+  ]);
+  if (found.size === 0) return undefined;
+  if (recordedBuildId !== undefined && recordedBuildId !== base.buildId) {
+    progress.warn(
+      `${file} was linked again since it was recorded; its code is compared with what the source compiles to`,
+    );
+  }
+  return { base, present: all.filter((unit) => found.has(unit)) };
+}
+
+function existing(file: string): string {
+  try {
+    return fs.realpathSync(file);
+  } catch (error) {
+    throw new SutureError('IO', `cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function nowhere({ name, unit }: ChangedUnit): Refused {
+  return {
+    unit: name,
+    what: `${name} changes, but no linked object that was recorded contains it as it compiles now`,
+    where: unit.key,
+    remedy: 'record the whole build, links included, or name the object with --target FILE',
+  };
+}
+
+function leftOutWarnings(units: readonly ChangedUnit[]): string[] {
+  return units
+    .filter(({ leftOut }) => leftOut.length > 0)
+    .map(({ name, leftOut }) => `${name}: left out by --function: ${leftOut.join(', ')}`);
+}
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest();
+}

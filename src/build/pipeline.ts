@@ -1,0 +1,218 @@
+/** The way from a source diff to a patch set. */
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { during, SutureError } from '../base/errors.ts';
+import { type Progress, silent } from '../base/progress.ts';
+import { UndoList } from '../base/undo.ts';
+import { type ChangedUnit, compareVersions } from './compare-versions.ts';
+import { applyDiffs, type ChangedFile } from './diff.ts';
+import { CleanUpOnExit } from './interruption.ts';
+import { recoverTree } from './journal.ts';
+import { linkObjects } from './link-objects.ts';
+import { TreeLock } from './lock.ts';
+import { namePattern } from './name-pattern.ts';
+import { obtainProject } from './obtain-record.ts';
+import type { BuildOptions, BuildResult, Refused } from './result.ts';
+import { Toolchain } from './toolchain.ts';
+import { reachOf, type TouchedFile } from './units.ts';
+import { reportUnread } from './unread.ts';
+import { compileOriginals, compilePatched, nameOf, type Versions, type Workplace } from './versions.ts';
+import { checkOutputFolder, writePatches } from './write-patches.ts';
+
+/**
+ * Builds one patch for each linked object that the diffs change. The source tree is as before when this ends, however
+ * it ends. Patches are written only if nothing was refused.
+ * @throws SutureError USAGE, IO, NO_RECORD, BUSY, DIFF, COMPILE, TOOLCHAIN, NO_CHANGE, NO_BUILD_ID, …
+ */
+export async function buildPatchSet(
+  options: BuildOptions,
+  progress: Progress = silent,
+): Promise<BuildResult> {
+  checkId(options.id);
+  checkOutputFolder(options.outDir);
+  return await during(`building ${options.id}`, async () => {
+    const root = rootOf(options.dir);
+    const diffs = options.diffs.map(readDiff);
+    const project = await obtainProject(root, progress);
+    using place = new BuildPlace(root, options.jobs, progress);
+    const clock = new Clock();
+
+    progress.step('reading the diff');
+    const files = applyDiffs(diffs, treeReader(root), (text) => progress.warn(text));
+    if (files.length === 0) throw new SutureError('NO_CHANGE', 'the diff changes nothing');
+
+    progress.step('finding the units that the fix reaches');
+    const reach = await reachOf(
+      files.map((file) => touched(file, root)),
+      project.units,
+      place.toolchain,
+      options.jobs,
+    );
+    reportUnread(reach.unread, progress);
+    if (reach.refused.length > 0) return refusal(reach.refused, clock);
+    if (reach.units.length === 0)
+      throw new SutureError(
+        'NO_CHANGE',
+        `no unit of the record reads ${files.map((file) => file.path).join(', ')}`,
+      );
+    clock.lap('find');
+
+    const originals = await compileOriginals(reach.units, place);
+    clock.lap('compileOriginal');
+    const patched = await compilePatched(reach.units, files, place);
+    clock.lap('compilePatched');
+
+    progress.step('comparing');
+    const versions = reach.units.map(
+      (unit, i): Versions => ({
+        unit,
+        name: nameOf(unit, root),
+        original: originals[i]!,
+        patched: patched[i]!,
+      }),
+    );
+    const { changed, refused, leftOut } = await compareAll(versions, options);
+    clock.lap('compare');
+    if (refused.length > 0) return refusal(refused, clock);
+    if (changed.length === 0) throw nothingChanged(leftOut);
+
+    const compiler = await place.toolchain.version(changed[0]!.unit);
+    const linked = linkObjects(project, changed, compiler, options, progress);
+    clock.lap('link');
+    if (linked.refused.length > 0) return refusal(linked.refused, clock);
+    const patches = writePatches(linked.made, options.outDir);
+    clock.lap('write');
+    return { patches, refused: [], timings: clock.laps };
+  });
+}
+
+async function compareAll(
+  versions: readonly Versions[],
+  options: BuildOptions,
+): Promise<{ changed: ChangedUnit[]; refused: Refused[]; leftOut: string[] }> {
+  const wanted = namePattern(options.functions);
+  const changed: ChangedUnit[] = [];
+  const refused: Refused[] = [];
+  const leftOut: string[] = [];
+  for (const version of versions) {
+    const comparison = await during(`comparing both versions of ${version.name}`, () =>
+      compareVersions(version, wanted),
+    );
+    if (comparison.kind === 'refused') refused.push(...comparison.refused);
+    else if (comparison.kind === 'unselected') leftOut.push(...comparison.leftOut);
+    else if (comparison.kind === 'changed') changed.push(comparison.changed);
+  }
+  return { changed, refused, leftOut };
+}
+
+function nothingChanged(leftOut: readonly string[]): SutureError {
+  if (leftOut.length === 0) return new SutureError('NO_CHANGE', 'both versions compile to the same code');
+  return new SutureError(
+    'NO_CHANGE',
+    `no changed function is called that; the fix changes ${leftOut.join(', ')}`,
+    { remedy: 'name one of these with --function, or leave it out' },
+  );
+}
+
+function refusal(refused: readonly Refused[], clock: Clock): BuildResult {
+  return { patches: [], refused, timings: clock.laps };
+}
+
+function checkId(id: string): void {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(id)) return;
+  throw new SutureError('USAGE', `${JSON.stringify(id)} is no patch id`, {
+    remedy: 'use 1 to 64 letters, digits, ".", "_" or "-"',
+  });
+}
+
+function rootOf(directory: string): string {
+  try {
+    return fs.realpathSync(directory);
+  } catch (error) {
+    throw new SutureError('USAGE', `${directory} is not a folder`, {
+      remedy: 'name the source tree with -C DIR',
+      cause: error,
+    });
+  }
+}
+
+function readDiff(file: string): { name: string; text: string } {
+  try {
+    return { name: file, text: fs.readFileSync(file, 'latin1') };
+  } catch (error) {
+    throw new SutureError('IO', `cannot read the diff ${file}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function treeReader(root: string): (name: string) => string | undefined {
+  return (name) => {
+    try {
+      return fs.readFileSync(path.join(root, name), 'latin1');
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+function touched({ path: name, original, patched }: ChangedFile, root: string): TouchedFile {
+  const kind = original === undefined ? 'new' : patched === undefined ? 'deleted' : 'changed';
+  return { path: name, absolute: path.join(root, name), kind };
+}
+
+/** Milliseconds between laps, by name. */
+class Clock {
+  readonly laps: Record<string, number> = {};
+  #last = performance.now();
+
+  lap(name: string): void {
+    const now = performance.now();
+    this.laps[name] = Math.round(now - this.#last);
+    this.#last = now;
+  }
+}
+
+/** Everything that a build holds in the world: taken back in reverse when it ends, also by a signal. */
+class BuildPlace implements Workplace, Disposable {
+  readonly toolchain: Toolchain;
+  readonly #undo = new UndoList();
+  #putBack: (() => void) | undefined;
+
+  constructor(
+    readonly root: string,
+    readonly jobs: number,
+    readonly progress: Progress,
+  ) {
+    const lock = TreeLock.take(root);
+    this.#undo.note('the lock of the tree', () => lock[Symbol.dispose]());
+    const onExit = new CleanUpOnExit(() => this.#cleanUp());
+    this.#undo.note('signal handlers', () => onExit[Symbol.dispose]());
+    try {
+      if (recoverTree(root, (text) => progress.warn(text)) > 0)
+        progress.warn('source files that a killed build had changed were put back');
+      const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'suture-build-'));
+      this.#undo.note('intermediate files', () => fs.rmSync(folder, { recursive: true, force: true }));
+      const abort = new AbortController();
+      this.#undo.note('running compilers', () => abort.abort());
+      this.toolchain = new Toolchain(folder, abort.signal);
+    } catch (error) {
+      this.#cleanUp();
+      throw error;
+    }
+  }
+
+  onChange = (putBack: (() => void) | undefined): void => {
+    this.#putBack = putBack;
+  };
+
+  #cleanUp(): void {
+    this.#putBack?.();
+    this.#undo.rollBack();
+  }
+
+  [Symbol.dispose](): void {
+    this.#cleanUp();
+  }
+}

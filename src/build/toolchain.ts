@@ -1,0 +1,165 @@
+/**
+ * Runs the compiler that the record names on a unit: to assembler text, for the list of files that it reads, and for
+ * its version.
+ */
+import { spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { SutureError } from '../base/errors.ts';
+import type { Unit } from './project.ts';
+import { COMPILER_VARIABLES, type Environment } from './record.ts';
+
+export interface Ended {
+  /** undefined: killed by a signal. */
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class Toolchain {
+  readonly #abort: AbortSignal;
+  readonly #folder: string;
+  readonly #versions = new Map<string, Promise<string>>();
+  #sequence = 0;
+
+  /**
+   * @param folder for intermediate files; the caller removes it
+   * @param abort ends running compilers
+   */
+  constructor(folder: string, abort: AbortSignal) {
+    this.#folder = folder;
+    this.#abort = abort;
+  }
+
+  /**
+   * The unit as assembler text, one character per byte.
+   * @throws SutureError COMPILE with the compiler's words, TOOLCHAIN when it cannot be run
+   */
+  async assemblerText(unit: Unit, what: string): Promise<Buffer> {
+    // Some options put the output's name into the code (--coverage): it is the same for both versions.
+    const folder = path.join(this.#folder, String(this.#sequence++), 'out');
+    fs.mkdirSync(folder, { recursive: true });
+    const output = path.join(folder, 'unit.s');
+    const seed = unit.command.options.some((option) => option.startsWith('-frandom-seed'));
+    const ended = await this.#compile(unit, [
+      // Without a seed the names of some file-local symbols are random (GCC manual, -frandom-seed).
+      ...(seed ? [] : [`-frandom-seed=${unit.sourceArgument}`]),
+      // Line directives in the text must not turn into errors by -Werror; what matters is the code.
+      ...['-w', '-fdiagnostics-color=never', '-S', '-o', output],
+    ]);
+    if (ended.status !== 0) throw compileError(unit, what, ended);
+    const text = fs.readFileSync(output);
+    fs.rmSync(path.dirname(folder), { recursive: true, force: true });
+    return text;
+  }
+
+  /** Absolute paths of the files that the compiler reads for the unit; undefined if it fails. */
+  async filesRead(unit: Unit): Promise<string[] | undefined> {
+    const ended = await this.#compile(unit, ['-w', '-M']);
+    if (ended.status !== 0) return undefined;
+    return prerequisites(ended.stdout).map((file) => path.resolve(unit.directory, file));
+  }
+
+  /** First line of what the compiler says of itself. */
+  version(unit: Unit): Promise<string> {
+    const key = JSON.stringify([unit.driver, unit.directory, unit.environment.PATH]);
+    const known = this.#versions.get(key) ?? this.#askVersion(unit);
+    this.#versions.set(key, known);
+    return known;
+  }
+
+  async #askVersion(unit: Unit): Promise<string> {
+    const { stdout } = await this.#run(unit.driver, ['--version'], unit);
+    return stdout.split('\n')[0]?.trim() ?? '';
+  }
+
+  #compile(unit: Unit, how: readonly string[]): Promise<Ended> {
+    const language = unit.languageOption === undefined ? [] : ['-x', unit.languageOption];
+    return this.#run(unit.driver, [...unit.command.options, ...how, ...language, unit.sourceArgument], unit);
+  }
+
+  #run(program: string, argv: readonly string[], unit: Unit): Promise<Ended> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(program, argv, {
+        cwd: unit.directory,
+        env: compilerEnvironment(unit),
+        stdio: ['ignore', 'pipe', 'pipe'],
+        signal: this.#abort,
+      });
+      const out: Buffer[] = [];
+      let stderr = '';
+      child.stdout.on('data', (piece: Buffer) => out.push(piece));
+      child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+        if (stderr.length < MESSAGE_LIMIT) stderr += piece;
+      });
+      child.on('error', (cause) => {
+        if (this.#abort.aborted) reject(new SutureError('IO', 'the build was interrupted', { cause }));
+        else reject(missingCompiler(program, unit, cause));
+      });
+      child.on('close', (status) =>
+        resolve({ status: status ?? undefined, stdout: Buffer.concat(out).toString('utf8'), stderr }),
+      );
+    });
+  }
+}
+
+/** The most of a compiler's messages that is kept, in characters. */
+const MESSAGE_LIMIT = 64 * 1024;
+/** Lines of a compiler's messages that are shown. */
+const SHOWN_LINES = 12;
+
+/** Our environment, with everything that compilers listen to as it was recorded. */
+export function compilerEnvironment(unit: Unit): Environment {
+  const ours = Object.entries(process.env).filter(
+    ([name, value]) => value !== undefined && !COMPILER_VARIABLES.test(name),
+  );
+  return {
+    ...(Object.fromEntries(ours) as Record<string, string>),
+    // Both versions see the same __DATE__ and __TIME__, and so does the next build.
+    SOURCE_DATE_EPOCH: objectTime(unit),
+    ...unit.environment,
+    CCACHE_DISABLE: '1',
+  };
+}
+
+/** Seconds since 1970 when the object was made; 0 if it is not there. */
+function objectTime(unit: Unit): string {
+  const stat = fs.statSync(unit.key.replace(/#.*$/, ''), { throwIfNoEntry: false });
+  return String(Math.floor((stat?.mtimeMs ?? 0) / 1000));
+}
+
+function compileError(unit: Unit, what: string, { status, stderr }: Ended): SutureError {
+  const lines = stderr.trimEnd().split('\n');
+  const shown = lines.slice(0, SHOWN_LINES);
+  if (lines.length > shown.length) shown.push(`… (${lines.length - shown.length} more lines)`);
+  const how = status === undefined ? 'was killed' : `ended with ${status}`;
+  return new SutureError(
+    'COMPILE',
+    `${what} does not compile: ${path.basename(unit.driver)} ${how}\n${shown.join('\n')}`,
+  );
+}
+
+function missingCompiler(program: string, unit: Unit, cause: Error): SutureError {
+  const there = fs.existsSync(unit.directory);
+  return new SutureError(
+    'TOOLCHAIN',
+    there
+      ? `cannot run ${program}: ${cause.message}`
+      : `${unit.directory}, in which ${unit.sourceArgument} was compiled, does not exist`,
+    {
+      remedy: there
+        ? 'install the compiler that built the base, or record the build again'
+        : 'record the build again',
+      cause,
+    },
+  );
+}
+
+/** Right side of the rule that -M prints: spaces, `#` and `$` of names are escaped. GNU make manual, "Rule Syntax". */
+export function prerequisites(rule: string): string[] {
+  const joined = rule.replace(/\\\r?\n/g, ' ');
+  const colon = joined.search(/:(\s|$)/);
+  if (colon < 0) return [];
+  const names = joined.slice(colon + 1).match(/(?:\\.|\$\$|[^\s\\])+/g) ?? [];
+  return names.map((name) => name.replace(/\\([ #\\:])/g, '$1').replaceAll('$$', '$'));
+}
