@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { SutureError } from '../base/errors.ts';
 
 type Koffi = typeof import('koffi');
-type CType = 'int' | 'long' | 'uint' | 'size_t' | 'ssize_t' | 'uintptr_t' | 'const char *' | 'const char **';
+type CType = 'int' | 'long' | 'uint' | 'size_t' | 'uintptr_t' | 'const char *' | 'const char **';
 export type CValue = number | bigint | string | null | readonly (string | null)[];
 
 let koffi: Koffi | undefined;

@@ -2,7 +2,7 @@
 import { EPERM, ESRCH, SystemError } from './errno.ts';
 import { cFunction, errno, NativeMemory } from './library.ts';
 
-const processVmReadv = cFunction('process_vm_readv', 'ssize_t', [
+const processVmReadv = cFunction('process_vm_readv', 'long', [
   'int',
   'uintptr_t',
   'size_t',

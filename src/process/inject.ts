@@ -1,0 +1,304 @@
+/**
+ * Lets one stopped thread execute system calls and functions, such that it goes on where it was whatever happens to us.
+ *
+ * Before its registers change, a signal frame with all of its state lies below its stack, and the word to which the
+ * call returns leads to rt_sigreturn: a thread that nobody holds any more restores itself. While we live, it is stopped
+ * after the call and gets its own registers back, which keeps what a signal frame cannot: the restart of a blocked call
+ * with the time that it had left.
+ *
+ * Signals are blocked meanwhile and wait in the kernel in their order. The exceptions are those that a faulting
+ * instruction raises (blocked, they would end the process and lose the handler) and SIGKILL and SIGSTOP.
+ */
+import type { SignalFrame, TargetCall } from '../arch/arch.ts';
+import { SutureError } from '../base/errors.ts';
+import { hex, plus, type Remote, remote } from '../bytes/address.ts';
+import { viewOf } from '../bytes/record.ts';
+import {
+  cont,
+  contToSyscall,
+  getRegset,
+  getSiginfo,
+  getSigmask,
+  interrupt,
+  NT_PRSTATUS,
+  PTRACE_EVENT_EXEC,
+  PTRACE_EVENT_STOP,
+  setRegset,
+  setSigmask,
+} from '../sys/ptrace.ts';
+import { FAULT_SIGNALS, signalBit } from '../sys/signals.ts';
+import type { Mapping } from './maps.ts';
+import { inRestartableSequence } from './rseq.ts';
+import { stackBottom } from './stack-room.ts';
+import type { Target } from './target.ts';
+import { deadlineIn, nextReport } from './tracee.ts';
+import type { Ways } from './ways.ts';
+
+/** A stopped thread that can make calls. */
+export interface Injectable {
+  readonly tid: number;
+  readonly prstatus: Uint8Array;
+  readonly signalMask: bigint;
+  readonly frame: SignalFrame;
+  readonly gadget: Remote;
+}
+
+export type Preparation =
+  | { readonly kind: 'ready'; readonly thread: Injectable }
+  | { readonly kind: 'unfit'; readonly reason: string };
+
+/** Room below the frame, in bytes: for the handler of a fault signal, or for the function. */
+const ROOM_FOR_SYSCALL = 4096;
+const ROOM_FOR_FUNCTION = 32768;
+/** A system call that takes longer than this is given up; the thread restores itself when it returns. */
+const CALL_DEADLINE_MS = 5000;
+/** A call that a signal broke off is made again this often. */
+const ATTEMPTS = 20;
+const CODE_BEFORE_PC = 16;
+/** -ERESTARTSYS … -ERESTART_RESTARTBLOCK: the kernel asks for another attempt; no program sees these. */
+const FIRST_RESTART = -516n;
+const LAST_RESTART = -512n;
+/** Signal mask without the signals that a fault raises. */
+const BLOCKED = [...FAULT_SIGNALS].reduce(
+  (mask, signal) => mask & ~signalBit(signal),
+  0xffff_ffff_ffff_ffffn,
+);
+
+/** Looks at a stopped thread and computes its frame. Nothing is changed. */
+export function prepare(
+  target: Target,
+  tid: number,
+  prstatus: Uint8Array,
+  ways: Ways,
+  mappings: readonly Mapping[],
+  callsFunction: boolean,
+): Preparation {
+  const unfit = (reason: string): Preparation => ({ kind: 'unfit', reason });
+  const { arch, memory } = target;
+  const view = viewOf(prstatus);
+  const pc = remote(view.getBigUint64(arch.registers.pc, true));
+  const sp = remote(view.getBigUint64(arch.registers.sp, true));
+  if (inRestartableSequence(memory, tid, pc)) return unfit('it is in a restartable sequence');
+
+  const bottom = stackBottom(memory, mappings, sp, arch.syscall.threadPointer(prstatus));
+  if (bottom.kind === 'unknown') return unfit(bottom.reason);
+  const signalMask = getSigmask(tid);
+  const frame = arch.syscall.signalFrame({
+    prstatus,
+    extendedState: getRegset(tid, arch.syscall.extendedStateNote),
+    signalMask,
+    stackTop: plus(sp, -arch.syscall.redZone),
+    returnWords: ways.returnWords,
+    codeBeforePc: memory.tryRead(plus(pc, -CODE_BEFORE_PC), CODE_BEFORE_PC) ?? new Uint8Array(0),
+  });
+  if (frame === undefined) return unfit('its interrupted system call could not be started again');
+  const room = callsFunction ? ROOM_FOR_FUNCTION : ROOM_FOR_SYSCALL;
+  if (frame.stackPointer - BigInt(room) < bottom.at) return unfit('its stack has too little room left');
+  return { kind: 'ready', thread: { tid, prstatus, signalMask, frame, gadget: ways.gadget } };
+}
+
+/**
+ * Makes the calls one after the other and leaves the thread stopped as it was. Results of system calls are signed,
+ * -errno for a failure. PROCESS_GONE if the process ends meanwhile; SYSCALL if a function faults or takes too long.
+ */
+export function runCalls(target: Target, thread: Injectable, calls: readonly TargetCall[]): bigint[] {
+  if (calls.length === 0) return [];
+  const run = new Run(target, thread);
+  run.begin();
+  try {
+    return calls.some((call) => call.kind === 'function')
+      ? runWithFunctions(target, run, calls)
+      : calls.map((call) => run.call(call));
+  } finally {
+    run.end();
+  }
+}
+
+const PROT_READ_EXEC = 5n;
+const MAP_PRIVATE_ANONYMOUS = 0x22n;
+/** Behind the code in the page to which functions return: what a killed run left behind is known by it. */
+const MARK = new TextEncoder().encode('suture: functions return here');
+const MARK_OFFSET = 64;
+
+/** Functions return to a page of our own, which keeps their result. It is mapped and unmapped by the same thread. */
+function runWithFunctions(target: Target, run: Run, calls: readonly TargetCall[]): bigint[] {
+  const { arch, memory } = target;
+  const { numbers, functionReturn } = arch.syscall;
+  const size = BigInt(arch.pageSize);
+  const system = (number: number, ...args: bigint[]): bigint => run.call({ kind: 'syscall', number, args });
+  const leftBehind = leftReturnPage(target);
+  const mapped = leftBehind ?? system(numbers.mmap, 0n, size, PROT_READ_EXEC, MAP_PRIVATE_ANONYMOUS, -1n, 0n);
+  if (mapped < 0n)
+    throw new SutureError('SYSCALL', `mmap in process ${target.pid} failed with errno ${-mapped}`);
+  const page = remote(mapped);
+  try {
+    memory.write(page, functionReturn);
+    memory.write(plus(page, MARK_OFFSET), MARK);
+    run.returnTo(page);
+    return calls.map((call) => run.call(call));
+  } finally {
+    if (!run.lost) {
+      run.returnTo(undefined);
+      system(numbers.munmap, page, size);
+    }
+  }
+}
+
+function leftReturnPage(target: Target): Remote | undefined {
+  return target.maps().find((mapping) => {
+    if (!mapping.execute || mapping.inode !== 0 || mapping.path !== '') return false;
+    if (mapping.end - mapping.start !== BigInt(target.arch.pageSize)) return false;
+    const mark = target.memory.tryRead(plus(mapping.start, MARK_OFFSET), MARK.length);
+    return mark !== undefined && Buffer.compare(mark, MARK) === 0;
+  })?.start;
+}
+
+type CallStop = 'syscall' | 'fault';
+
+/** One borrowing of a thread. */
+class Run {
+  readonly #target: Target;
+  readonly #thread: Injectable;
+  readonly #deadlineNs = deadlineIn(CALL_DEADLINE_MS);
+  #masked = false;
+  #returnPage: Remote | undefined;
+  /** The thread is gone, or runs without us: there is nothing to put back. */
+  #lost = false;
+
+  constructor(target: Target, thread: Injectable) {
+    this.#target = target;
+    this.#thread = thread;
+  }
+
+  /** From here on the thread can restore itself. */
+  begin(): void {
+    const { frame } = this.#thread;
+    this.#target.memory.write(frame.stackPointer, frame.bytes);
+  }
+
+  /** Functions return to `page`, system calls too; undefined: back to what the frame was made with. */
+  returnTo(page: Remote | undefined): void {
+    const { frame } = this.#thread;
+    const offset = Number(frame.returnSlot - frame.stackPointer);
+    const word = new Uint8Array(8);
+    if (page === undefined) word.set(frame.bytes.subarray(offset, offset + 8));
+    else viewOf(word).setBigUint64(0, page, true);
+    this.#target.memory.write(frame.returnSlot, word);
+    this.#returnPage = page;
+  }
+
+  call(call: TargetCall): bigint {
+    if (call.kind === 'function') return this.#callFunction(call);
+    for (let attempt = 0; ; attempt++) {
+      const result = this.#callSystem(call);
+      if (result < FIRST_RESTART || result > LAST_RESTART || attempt === ATTEMPTS) return result;
+    }
+  }
+
+  #callSystem(call: TargetCall): bigint {
+    this.#enter(call);
+    this.#toSyscall(); // entry
+    this.#toSyscall(); // exit
+    return this.#target.arch.syscall.result(this.#registers());
+  }
+
+  #callFunction(call: TargetCall & { readonly kind: 'function' }): bigint {
+    const facts = this.#target.arch.syscall;
+    this.#enter(call);
+    for (;;) {
+      if (this.#nextStop() === 'fault') this.#giveUpFaulted(call.address);
+      const entry = this.#registers();
+      if (facts.callNumber(entry) === facts.numbers.rtSigreturn && this.#inReturnPage(entry)) {
+        setRegset(this.#thread.tid, NT_PRSTATUS, facts.skipCall(entry));
+        this.#toSyscall(); // exit of the call that was skipped
+        return facts.handedOver(entry);
+      }
+      if (this.#nextStop() === 'fault') this.#giveUpFaulted(call.address);
+    }
+  }
+
+  #inReturnPage(prstatus: Uint8Array): boolean {
+    const { arch } = this.#target;
+    const pc = viewOf(prstatus).getBigUint64(arch.registers.pc, true);
+    return this.#returnPage !== undefined && pc - this.#returnPage <= arch.syscall.functionReturn.length;
+  }
+
+  /** Registers first: without them the thread would keep the mask for ever if we died. */
+  #enter(call: TargetCall): void {
+    const { tid, prstatus, frame, gadget } = this.#thread;
+    setRegset(tid, NT_PRSTATUS, this.#target.arch.syscall.enterCall(prstatus, frame, gadget, call));
+    if (!this.#masked) setSigmask(tid, BLOCKED);
+    this.#masked = true;
+  }
+
+  #toSyscall(): void {
+    if (this.#nextStop() === 'fault') this.#giveUpFaulted(undefined);
+  }
+
+  /** Lets the thread run to the next entry or exit of a system call, or to a fault of its own. */
+  #nextStop(): CallStop {
+    const { tid } = this.#thread;
+    let signal = 0;
+    for (;;) {
+      if (!contToSyscall(tid, signal)) this.#fail(this.#target.gone());
+      const status = nextReport(tid, this.#deadlineNs);
+      if (status === undefined) this.#fail(this.#tooLong());
+      if (status.kind !== 'stopped' || status.event === PTRACE_EVENT_EXEC) this.#fail(this.#target.gone());
+      if (status.syscall) return 'syscall';
+      // A signal that somebody sent is the program's; what is positive comes from the kernel (sigaction(2), si_code).
+      if (status.event === 0 && FAULT_SIGNALS.has(status.signal) && getSiginfo(tid).code > 0) return 'fault';
+      signal = status.event === 0 ? status.signal : 0;
+    }
+  }
+
+  /** Leads the thread away from the faulting instruction; the signal is dropped, for the program did nothing wrong. */
+  #giveUpFaulted(address: Remote | undefined): never {
+    const { tid, prstatus, frame, gadget } = this.#thread;
+    const facts = this.#target.arch.syscall;
+    const harmless: TargetCall = { kind: 'syscall', number: facts.numbers.getpid, args: [] };
+    const pc = viewOf(this.#registers()).getBigUint64(this.#target.arch.registers.pc, true);
+    setRegset(tid, NT_PRSTATUS, facts.enterCall(prstatus, frame, gadget, harmless));
+    const what = address === undefined ? 'a system call' : `the function at ${hex(address)}`;
+    throw new SutureError('SYSCALL', `${what} faulted at ${hex(pc)} in process ${this.#target.pid}`);
+  }
+
+  #registers(): Uint8Array {
+    return getRegset(this.#thread.tid, NT_PRSTATUS);
+  }
+
+  /**
+   * Puts everything back. Only at the stop that an interrupt causes does the kernel look again whether the thread's own
+   * system call has to be restarted; after the exit of a system call it would not.
+   */
+  end(): void {
+    if (this.#lost) return;
+    const { tid, prstatus, signalMask } = this.#thread;
+    if (!interrupt(tid) || !cont(tid)) this.#fail(this.#target.gone());
+    for (;;) {
+      const status = nextReport(tid, this.#deadlineNs);
+      if (status === undefined) this.#fail(this.#tooLong());
+      if (status.kind !== 'stopped' || status.event === PTRACE_EVENT_EXEC) this.#fail(this.#target.gone());
+      if (status.event === PTRACE_EVENT_STOP) break;
+      cont(tid, status.event === 0 && !status.syscall ? status.signal : 0);
+    }
+    // The mask first: once the registers are back, nothing else would put it right if we died.
+    if (this.#masked) setSigmask(tid, signalMask);
+    setRegset(tid, NT_PRSTATUS, prstatus);
+  }
+
+  #tooLong(): SutureError {
+    return new SutureError(
+      'SYSCALL',
+      `a call in thread ${this.#thread.tid} of process ${this.#target.pid} did not return within ${CALL_DEADLINE_MS} ms`,
+    );
+  }
+
+  #fail(error: SutureError): never {
+    this.#lost = true;
+    throw error;
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+}
