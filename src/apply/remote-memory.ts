@@ -1,12 +1,7 @@
 /** Memory of the target, mapped and unmapped by system calls that one of its own threads executes. */
-import type { Arch } from '../arch/arch.ts';
+import type { Arch, TargetCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { hex, plus, type Remote, remote } from '../bytes/address.ts';
-
-/** A call that a thread of the target executes. */
-export type TargetCall =
-  | { readonly kind: 'syscall'; readonly nr: number; readonly args: readonly bigint[] }
-  | { readonly kind: 'function'; readonly address: Remote; readonly args: readonly bigint[] };
 
 /** Executes calls in order and returns their results. */
 export type CallTarget = (calls: readonly TargetCall[]) => readonly bigint[];
@@ -65,7 +60,7 @@ export function mapRegion(
   const { mmap } = arch.syscall.numbers;
   const reserve: TargetCall = {
     kind: 'syscall',
-    nr: mmap,
+    number: mmap,
     args: [start, BigInt(size), PROT.none, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, NO_FILE, 0n],
   };
   const reserved = call([reserve])[0];
@@ -79,7 +74,7 @@ export function mapRegion(
   const results = call(
     parts.map((part) => ({
       kind: 'syscall',
-      nr: mmap,
+      number: mmap,
       args: [
         part.start,
         BigInt(part.size),
@@ -98,7 +93,7 @@ export function mapRegion(
 
 export const unmapCall = (arch: Arch, start: Remote, size: number): TargetCall => ({
   kind: 'syscall',
-  nr: arch.syscall.numbers.munmap,
+  number: arch.syscall.numbers.munmap,
   args: [start, BigInt(size)],
 });
 
@@ -109,7 +104,7 @@ export function unmap(arch: Arch, call: CallTarget, start: Remote, size: number)
 /** The one call that puts a prepared copy of pages in the originals' place. */
 export const exchangeCall = (arch: Arch, copy: Remote, size: number, original: Remote): TargetCall => ({
   kind: 'syscall',
-  nr: arch.syscall.numbers.mremap,
+  number: arch.syscall.numbers.mremap,
   args: [copy, BigInt(size), BigInt(size), MREMAP_MAYMOVE | MREMAP_FIXED, original],
 });
 
@@ -133,7 +128,7 @@ export function mapCopy(arch: Arch, call: CallTarget, request: CopyRequest): boo
   if (file === undefined) {
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
     const args = [at, BigInt(size), protection, flags, NO_FILE, 0n];
-    return isAt(arch, call, call([{ kind: 'syscall', nr: numbers.mmap, args }])[0], at, size);
+    return isAt(arch, call, call([{ kind: 'syscall', number: numbers.mmap, args }])[0], at, size);
   }
   // The path is handed over in the range that the copy will take.
   const scratch = [
@@ -144,19 +139,19 @@ export function mapCopy(arch: Arch, call: CallTarget, request: CopyRequest): boo
     NO_FILE,
     0n,
   ];
-  if (!isAt(arch, call, call([{ kind: 'syscall', nr: numbers.mmap, args: scratch }])[0], at, size))
+  if (!isAt(arch, call, call([{ kind: 'syscall', number: numbers.mmap, args: scratch }])[0], at, size))
     return false;
   request.write(at, cString(file.path, size));
   const opened =
-    call([{ kind: 'syscall', nr: numbers.openat, args: [AT_FDCWD, at, O_CLOEXEC, 0n] }])[0] ?? -1n;
+    call([{ kind: 'syscall', number: numbers.openat, args: [AT_FDCWD, at, O_CLOEXEC, 0n] }])[0] ?? -1n;
   if (errorOf(opened) !== undefined) {
     unmap(arch, call, at, size);
     return false;
   }
   const mapped = [at, BigInt(size), protection, MAP_PRIVATE | MAP_FIXED, opened, BigInt(file.offset)];
   const [result] = call([
-    { kind: 'syscall', nr: numbers.mmap, args: mapped },
-    { kind: 'syscall', nr: numbers.close, args: [opened] },
+    { kind: 'syscall', number: numbers.mmap, args: mapped },
+    { kind: 'syscall', number: numbers.close, args: [opened] },
   ]);
   if (result === at) return true;
   unmap(arch, call, at, size);

@@ -27,7 +27,6 @@ const verdictOf = (seen: SeenThread, words: bigint[] = []) =>
     threads: [seen],
     forbidden,
     ...stackOf(words),
-    describe: (pc) => `0x${pc.toString(16)}`,
     pageSize: 4096,
   });
 const lost = (at: bigint) => ({ kind: 'lost' as const, at: remote(at), reason: 'no unwind table' });

@@ -65,7 +65,19 @@ export function abandonedRanges(
     if (isCopy) return true;
     if (!inside.every((m) => m.path === '' && !m.shared)) return false;
     if (!first.read && !first.write && !first.execute) return true;
+    if (inside.length === 1 && first.write) return holdsPath(tryRead, start, objects);
     return couldBeRegion(first) && beginsLikeRegion(tryRead(start, MAGIC.length + 1));
+  });
+}
+
+/** A copy that was about to be made of a file begins as the file's path. */
+function holdsPath(tryRead: TryRead, at: Remote, objects: readonly { readonly path: string }[]): boolean {
+  return objects.some(({ path }) => {
+    const bytes = tryRead(at, path.length + 1);
+    return (
+      bytes !== undefined &&
+      [...`${path}\0`].every((character, i) => bytes[i] === (character.charCodeAt(0) & 0xff))
+    );
   });
 }
 

@@ -1,0 +1,167 @@
+/** Stopping a target, looking at its threads, and changing it, again and again until it is safe or time is up. */
+import { SutureError } from '../base/errors.ts';
+import { remote } from '../bytes/address.ts';
+import { stopAll } from '../process/stop.ts';
+import type { Stopped } from '../process/stopped.ts';
+import type { Target } from '../process/target.ts';
+import { readProc } from '../sys/procfs.ts';
+import { sleepMicroseconds } from '../sys/scheduler.ts';
+import { RegisterFile } from '../unwind/frame.ts';
+import { blockersOf, judgeThreads, type Observer } from './observe.ts';
+import type { Region } from './region.ts';
+import type { Blocker, ForbiddenRange, Obstacle } from './safety.ts';
+import type { Snapshot } from './snapshot.ts';
+import { unwindModules } from './unwind-modules.ts';
+
+export interface StopLimits {
+  /** Milliseconds that a stop may last, not counting what the number of threads costs at the least. */
+  readonly maxStopMs: number;
+  /** Milliseconds after which trying ends. */
+  readonly timeoutMs: number;
+}
+
+export const DEFAULT_LIMITS: StopLimits = { maxStopMs: 20, timeoutMs: 10_000 };
+
+export type StopResult =
+  | { readonly kind: 'done'; readonly heldMicroseconds: number; readonly attempts: number }
+  | {
+      readonly kind: 'busy';
+      readonly heldMicroseconds: number;
+      readonly attempts: number;
+      readonly reason: string;
+      readonly blockers: readonly Blocker[];
+    };
+
+/** What one thread costs at the least, in milliseconds: its interrupt, its stop, a look at its stack. */
+const THREAD_COST_MS = 0.1;
+const FIRST_PAUSE_MS = 1;
+const LONGEST_PAUSE_MS = 100;
+
+/** Everything that looking at the threads of a process needs, read before it is stopped. */
+export function observerOf(snapshot: Snapshot, regions: readonly Region[]): Observer {
+  return {
+    arch: snapshot.arch,
+    modules: unwindModules(snapshot.modules(), regions, snapshot.memory.tryRead),
+    maps: snapshot.maps(),
+  };
+}
+
+/**
+ * Walks the stacks of threads that are blocked in system calls as far as is possible without stopping them. The result
+ * means nothing; the code has been run once and the tables that matter have been read, so that the stop is short.
+ */
+export function rehearse(target: Target, observer: Observer, forbidden: readonly ForbiddenRange[]): void {
+  const { registers } = target.arch;
+  const threads = target.threads().slice(0, 8);
+  const seen = threads.flatMap((tid) => {
+    const text = readProc(`${target.pid}/task/${tid}/syscall`);
+    if (text === undefined) return [];
+    // proc(5), /proc/PID/syscall: the last two words are stack pointer and pc; a running thread has none.
+    const [sp, pc] = text.trim().split(' ').slice(-2);
+    if (sp === undefined || pc === undefined || !/^0x/.test(sp) || !/^0x/.test(pc)) return [];
+    const file = new RegisterFile(registers.dwarf.length, remote(BigInt(pc)));
+    file.set(registers.dwarfSp, BigInt(sp));
+    file.set(registers.dwarfReturnAddress, BigInt(pc));
+    return [{ tid, registers: file }];
+  });
+  for (let round = 0; round < 3; round++) {
+    judgeThreads(
+      observer,
+      seen,
+      forbidden,
+      (at, size) => target.memory.tryRead(at, size),
+      () => false,
+    );
+  }
+}
+
+/**
+ * Stops the target until a stop finds no thread in `forbidden`; then runs `commit` in it.
+ * `commit` throwing ends the trying; what it did it must have undone.
+ */
+export function stopUntilSafe(
+  target: Target,
+  observer: Observer,
+  forbidden: readonly ForbiddenRange[],
+  limits: StopLimits,
+  commit: (stopped: Stopped) => void,
+): StopResult {
+  const deadline = performance.now() + limits.timeoutMs;
+  let held = 0;
+  let current = observer;
+  for (
+    let attempts = 1, pause = FIRST_PAUSE_MS;
+    ;
+    attempts++, pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
+  ) {
+    const result = attempt(target, current, forbidden, limits, commit);
+    held = Math.max(held, result.heldMicroseconds);
+    if (result.kind === 'done') return { kind: 'done', heldMicroseconds: held, attempts };
+    if (performance.now() + pause > deadline) {
+      const commOf = (tid: number) => readProc(`${target.pid}/task/${tid}/comm`)?.trim() ?? 'ended';
+      const blockers = blockersOf(current, result.obstacles, commOf);
+      return { kind: 'busy', heldMicroseconds: held, attempts, reason: result.reason, blockers };
+    }
+    sleepMicroseconds(pause * 1000);
+    if (!target.alive()) throw target.gone();
+    current = { ...observer, maps: target.maps() };
+  }
+}
+
+type Attempt =
+  | { readonly kind: 'done'; readonly heldMicroseconds: number }
+  | {
+      readonly kind: 'again';
+      readonly heldMicroseconds: number;
+      readonly reason: string;
+      readonly obstacles: readonly Obstacle[];
+    };
+
+function attempt(
+  target: Target,
+  observer: Observer,
+  forbidden: readonly ForbiddenRange[],
+  limits: StopLimits,
+  commit: (stopped: Stopped) => void,
+): Attempt {
+  const started = performance.now();
+  const allowedMs = limits.maxStopMs + target.threads().length * THREAD_COST_MS;
+  const stopped = stopAll(target, { collectDeadlineMs: allowedMs });
+  if ('kind' in stopped) {
+    const heldMicroseconds = (performance.now() - started) * 1000;
+    const reason = `${stopped.tids.length} threads did not stop within ${allowedMs.toFixed(1)} ms`;
+    const obstacles = stopped.tids.map((tid) => ({ tid, at: [], why: 'did not stop in time' }));
+    return { kind: 'again', heldMicroseconds, reason, obstacles };
+  }
+  let outcome: { readonly reason: string; readonly obstacles: readonly Obstacle[] } | undefined;
+  try {
+    const endNs = stopped.stoppedAtNs + BigInt(Math.round(allowedMs * 1e6));
+    const expired = () => process.hrtime.bigint() > endNs;
+    const read = (at: Parameters<Target['memory']['tryRead']>[0], size: number) =>
+      target.memory.tryRead(at, size);
+    const verdict = judgeThreads(observer, stopped.threads, forbidden, read, expired);
+    if (verdict === undefined || expired()) {
+      outcome = { reason: `looking at the threads took more than ${allowedMs.toFixed(1)} ms`, obstacles: [] };
+    } else if (verdict.kind !== 'safe') {
+      outcome = { reason: reasonOf(verdict.kind), obstacles: verdict.obstacles };
+    } else {
+      commit(stopped);
+    }
+  } finally {
+    stopped.release();
+  }
+  const { heldMicroseconds } = stopped.release();
+  if (outcome === undefined) return { kind: 'done', heldMicroseconds };
+  return { kind: 'again', heldMicroseconds, ...outcome };
+}
+
+function reasonOf(kind: 'busy' | 'blind'): string {
+  switch (kind) {
+    case 'busy':
+      return 'threads are in the code that would change';
+    case 'blind':
+      return 'the stack of a thread can be neither unwound nor searched';
+    default:
+      throw new SutureError('INTERNAL', `no reason for ${kind satisfies never}`);
+  }
+}
