@@ -228,6 +228,8 @@ export interface Assembly {
   isPrefix(word: string): boolean;
   /** Whether `.align N` asks for 2 to the power of N bytes rather than N. */
   readonly alignIsPower: boolean;
+  /** Found in a statement whose symbol is thread-local. */
+  readonly threadOperator: RegExp;
 }
 
 export interface Arch {

@@ -14,7 +14,11 @@ export type Reason =
       readonly firstDifference?: { readonly original: string; readonly patched: string };
     }
   /** Its instructions are the same, but read-only data that it reads differs. */
-  | { readonly kind: 'data'; readonly symbol: string }
+  | {
+      readonly kind: 'data';
+      readonly symbol: string;
+      readonly firstDifference?: { readonly original: string; readonly patched: string };
+    }
   /** Its exception table differs. */
   | { readonly kind: 'exceptions' }
   /** It refers to a symbol that is another one in the patched unit, e.g. a clone that has no counterpart. */
@@ -90,7 +94,9 @@ export interface ComposedReference {
   readonly name: string;
   /** 'unit': a local symbol of the original unit; 'global': everything else, defined here or elsewhere. */
   readonly scope: 'unit' | 'global';
+  /** Resolves to 0 when nothing defines it. */
   readonly weak: boolean;
+  /** Thread-local, by definition here or by the relocation operators used with it. */
   readonly thread: boolean;
 }
 

@@ -1,3 +1,5 @@
+export { compareUnits } from './compare.ts';
+export { composeUnit } from './compose.ts';
 export type * from './difference.ts';
 export { parseUnit } from './parse.ts';
 export { AsmUnit } from './unit.ts';

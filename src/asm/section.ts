@@ -55,7 +55,7 @@ function useOf(name: string, flags: string, type: string, relro: boolean): Secti
   if (/^\.gnu\.(lto_|offload_lto_)/.test(name)) return 'fat';
   if (!flags.includes('a') || /^\.(note|debug|zdebug|comment|stab)/.test(name)) return 'ignored';
   // A section that is ordered by another one is a note about it: patchable entries, stack sizes, sanitizer metadata.
-  if (flags.includes('o') || /^\.(eh_frame|stack_sizes|pseudo_probe)/.test(name)) return 'ignored';
+  if (flags.includes('o') || /^\.(eh_frame|stack_sizes|stapsdt|pseudo_probe)/.test(name)) return 'ignored';
   if (flags.includes('x')) return 'code';
   if (flags.includes('T')) return 'thread';
   if (/^\.gcc_except_table(\.|$)/.test(name)) return 'exceptions';

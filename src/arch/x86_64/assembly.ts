@@ -36,6 +36,7 @@ export const assembly: Assembly = {
   relocationSuffix: '@',
   pointerDirectives: ['.quad', '.8byte'],
   alignIsPower: false,
+  threadOperator: /@(tls(gd|ld|desc|call)|tpoff|gottpoff|dtpoff|gotntpoff|indntpoff|ntpoff)\b/i,
   isRegister(word) {
     const lower = word.toLowerCase();
     return REGISTERS.has(lower) || OPERAND_WORDS.has(lower);
