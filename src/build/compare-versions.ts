@@ -12,6 +12,7 @@ import { SutureError } from '../base/errors.ts';
 import type { ElfImage } from '../elf/image.ts';
 import { type AssemblerCommand, assembleUnit } from './assemble.ts';
 import { refusalsOf } from './difference-refusals.ts';
+import { reachThroughGot } from './got-access.ts';
 import type { Unit } from './project.ts';
 import type { Refused } from './result.ts';
 import { compilerEnvironment } from './toolchain.ts';
@@ -61,7 +62,11 @@ export async function compareVersions(
   const { selected, leftOut } = select(difference, wanted);
   if (selected.size === 0) return leftOut.length > 0 ? { kind: 'unselected', leftOut } : { kind: 'same' };
   const composed = composeUnit(before, after, difference, { functions: selected });
-  const object = await assembleUnit(command, composed.text, `the new functions of ${name}`);
+  const object = await assembleUnit(
+    command,
+    reachThroughGot(composed, originalObject, arch),
+    `the new functions of ${name}`,
+  );
   return { kind: 'changed', changed: { unit, name, composed, object, originalObject, leftOut } };
 }
 

@@ -1,24 +1,25 @@
+import type { Arch } from '../arch/arch.ts';
 import type { ComposedUnit } from '../asm/difference.ts';
-import type { Base } from './base.ts';
+import type { ElfImage } from '../elf/image.ts';
 
 /**
- * The text of a composed unit in which variables that no base defines are reached through the GOT, as far as the
- * instructions allow. A fix to an executable that uses, say, `stderr` for the first time is compiled as if the
- * executable had a copy of it; it has none. What cannot be replaced stays, and is refused when it is linked.
- * @param bases every object that the unit is linked into
+ * The text of a composed unit in which symbols that are new to the unit are reached through the GOT, as far as the
+ * instructions allow. Compilers of executables take every variable for the executable's own, as the linker copies
+ * those of libraries into it; of one that the unit uses for the first time, say `stderr`, the base may have no copy.
+ * What the original refers to directly, the linker has made reachable, and stays as it is. What cannot be replaced
+ * stays too, and is refused when it is linked.
  */
-export function reachThroughGot({ text, references }: ComposedUnit, bases: readonly Base[]): string {
-  const elsewhere = references
-    .filter(({ scope, thread }) => scope === 'global' && !thread)
-    .map(({ name }) => name)
-    .filter((name) => bases.some((base) => !isDefinedIn(base, name)));
-  const first = bases[0];
-  const throughGot = first?.arch.link.throughGot;
-  if (elsewhere.length === 0 || throughGot === undefined) return text;
+export function reachThroughGot({ text, references }: ComposedUnit, original: ElfImage, arch: Arch): string {
+  const { throughGot } = arch.link;
+  if (throughGot === undefined) return text;
+  const added = references
+    .filter(({ name, scope }) => scope === 'global' && original.symbols.named(name).length === 0)
+    .map(({ name }) => name);
+  if (added.length === 0) return text;
   return text
     .split('\n')
     .map((line) => {
-      for (const name of elsewhere) {
+      for (const name of added) {
         const replaced = line.includes(name) ? throughGot(line, name) : undefined;
         if (replaced !== undefined) return replaced;
       }
@@ -26,8 +27,3 @@ export function reachThroughGot({ text, references }: ComposedUnit, bases: reado
     })
     .join('\n');
 }
-
-const isDefinedIn = (base: Base, name: string): boolean =>
-  base.definitions(name).length > 0 ||
-  base.localDefinitions(name).length > 0 ||
-  (base.imported(name)?.value ?? 0n) !== 0n;

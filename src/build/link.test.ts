@@ -64,7 +64,6 @@ class Workshop {
         name: reference,
         scope: 'unit',
         weak: false,
-        thread: false,
         ...rest,
       })),
     };
@@ -209,7 +208,7 @@ test('a variable that the base never used is reached through the GOT', async () 
       { name: 'putc', scope: 'global' },
     ],
   );
-  const text = reachThroughGot(unit.composed, [base]);
+  const text = reachThroughGot(unit.composed, unit.originalObject, base.arch);
   const object = await assembleUnit({ driver: 'gcc', options: ['-O2'], directory: shop.dir }, text, 'p.c');
   const patch = linked(linkPatch({ ...request, base, units: [{ ...unit, object }] }));
   const code = patch.sections.find(({ name }) => name === '.kpatch.text')!;
