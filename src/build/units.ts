@@ -58,9 +58,10 @@ export async function reachOf(
     const hits = files?.filter((file) => touched.has(file)) ?? [];
     const appears = appearance?.mayRead(unit) === true;
     for (const hit of hits) read.add(hit);
-    if (files !== undefined && hits.length === 0 && !appears && !files.some(isPrecompiled)) continue;
+    if (files !== undefined && hits.length === 0 && !appears) continue;
     reached.set(unit.key, unit);
-    const precompiled = files?.find(isPrecompiled);
+    const isHeaderChanged = hits.some((hit) => hit !== realPath(unit.source));
+    const precompiled = isHeaderChanged ? precompiledIn(unit, files ?? []) : undefined;
     if (precompiled !== undefined) refused.push(precompiledHeader(unit, precompiled));
   }
   const unread = [...touched]
@@ -85,8 +86,14 @@ function realPath(file: string): string {
   }
 }
 
-function isPrecompiled(file: string): boolean {
-  return /\.(gch|pch)(\/|$)/.test(file);
+/**
+ * The precompiled header that the compiler takes instead of reading headers; with -M gcc reads them all the same.
+ * GCC manual, "Precompiled Headers": NAME.gch beside the header; clang is told by -include-pch.
+ */
+function precompiledIn({ command, directory }: Unit, files: readonly string[]): string | undefined {
+  const told = command.options.indexOf('-include-pch');
+  if (told >= 0) return path.resolve(directory, command.options[told + 1] ?? '');
+  return files.map((file) => `${file}.gch`).find((file) => fs.existsSync(file));
 }
 
 function precompiledHeader(unit: Unit, file: string): Refused {
