@@ -64,6 +64,7 @@ class Workshop {
         name: reference,
         scope: 'unit',
         weak: false,
+        thread: false,
         ...rest,
       })),
     };
