@@ -31,11 +31,12 @@ export interface CheckOutcome {
 
 /** Plans every patch set (patches of one id) for a process. Nothing is touched. */
 export function checkProcess(
-  process: ProcessView & { readonly exe: string },
+  process: ProcessView,
+  exe: string,
   patches: readonly Patch[],
   options: PlanOptions,
 ): CheckOutcome {
-  const { pid, exe } = process;
+  const { pid } = process;
   try {
     const plans = patchSets(patches).map((set) => planApply(process, set, options));
     const objects = plans.flatMap((plan) => (plan.kind === 'apply' ? plan.objects.map(checkedObject) : []));

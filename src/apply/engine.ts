@@ -15,6 +15,7 @@ import type { Target } from '../process/target.ts';
 import { Journal } from '../store/state.ts';
 import { readProc } from '../sys/procfs.ts';
 import { commitChanges, prepareChanges, type TargetAccess } from './change.ts';
+import { type CheckOutcome, checkProcess } from './check.ts';
 import { sameBytes } from './commit.ts';
 import type { OutcomeObject, ProcessOutcome } from './outcome.ts';
 import { type ApplyPlan, type ObjectPlan, type PlanOptions, type PlanResult, planApply } from './plan.ts';
@@ -80,13 +81,13 @@ export function revertPatches(
   });
 }
 
-/** What `apply` would do, without touching the process. Throws what speaks against it. */
+/** What applying would do to a process, and what forbids it. Nothing is stopped or changed. */
 export function checkPatches(
   target: Target,
   patches: readonly Patch[],
   options: EngineOptions = {},
-): PlanResult {
-  return planApply(new Snapshot(target), patches, planOptions(options));
+): CheckOutcome {
+  return checkProcess(new Snapshot(target), target.exe, patches, planOptions(options));
 }
 
 /** The patched objects of a process, read without stopping it. */
