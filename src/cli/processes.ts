@@ -20,6 +20,12 @@ export function withProcesses(command: Command): Command {
     .option('--all', 'every process');
 }
 
+/** For commands that only look: all processes, unless some are chosen. */
+export function allUnlessChosen(flags: ProcessFlags): ProcessFlags {
+  const { pid, exe, name, all } = flags;
+  return pid === undefined && exe === undefined && name === undefined && all !== true ? { all: true } : flags;
+}
+
 /** The processes that the flags choose. */
 export interface Choice {
   /** Named by number: it is an error if one of them is not there or not ours. */

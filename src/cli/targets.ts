@@ -1,12 +1,10 @@
-import { SutureError } from '../base/errors.ts';
+import { type ErrorCode, SutureError } from '../base/errors.ts';
 import { Target } from '../process/target.ts';
 import { chooseProcesses, type ProcessFlags } from './processes.ts';
 
 /** The chosen processes, opened; closed when the command ends. */
 export interface OpenTargets extends Disposable {
   readonly targets: readonly Target[];
-  /** Processes found by looking around that could not be opened for want of permission. */
-  readonly forbidden: number;
 }
 
 /**
@@ -16,30 +14,50 @@ export interface OpenTargets extends Disposable {
 export function openTargets(flags: ProcessFlags): OpenTargets {
   const { named, found } = chooseProcesses(flags);
   const targets: Target[] = [];
-  let forbidden = 0;
   const close = () => {
     for (const target of targets) target.close();
   };
   try {
     for (const pid of named) targets.push(Target.open(pid));
     for (const pid of found) {
-      const opened = openFound(pid);
-      if (opened === 'forbidden') forbidden++;
-      else if (opened !== undefined) targets.push(opened);
+      const target = unlessUnfit(() => Target.open(pid));
+      if (target !== undefined) targets.push(target);
     }
   } catch (error) {
     close();
     throw error;
   }
-  return { targets, forbidden, [Symbol.dispose]: close };
+  return { targets, [Symbol.dispose]: close };
 }
 
-/** A process met by looking around may end at any moment, or be one that nobody can patch: it is left out. */
-function openFound(pid: number): Target | 'forbidden' | undefined {
+/** Looks at each process that the flags choose, one after the other, and gives what was seen. */
+export function eachTarget<T>(flags: ProcessFlags, look: (target: Target) => T): T[] {
+  const { named, found } = chooseProcesses(flags);
+  const lookAt = (pid: number): T => {
+    const target = Target.open(pid);
+    try {
+      return look(target);
+    } finally {
+      target.close();
+    }
+  };
+  return [
+    ...named.map(lookAt),
+    ...found.flatMap((pid) => {
+      const seen = unlessUnfit(() => lookAt(pid));
+      return seen === undefined ? [] : [seen];
+    }),
+  ];
+}
+
+/** What can befall a process met by looking around, which nobody asked for by its number. */
+const UNFIT: readonly ErrorCode[] = ['NO_PROCESS', 'PROCESS_GONE', 'NO_PERMISSION', 'PROCESS_UNFIT'];
+
+function unlessUnfit<T>(work: () => T): T | undefined {
   try {
-    return Target.open(pid);
+    return work();
   } catch (error) {
-    if (!(error instanceof SutureError)) throw error;
-    return error.code === 'NO_PERMISSION' ? 'forbidden' : undefined;
+    if (error instanceof SutureError && UNFIT.includes(error.code)) return undefined;
+    throw error;
   }
 }

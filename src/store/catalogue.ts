@@ -94,10 +94,14 @@ function read(file: string): Uint8Array {
   }
 }
 
-const unreadable = (path: string, error: unknown): SutureError =>
-  new SutureError('IO', `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+function unreadable(path: string, error: unknown): SutureError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const reason = code === 'ENOENT' ? 'there is no such file' : message;
+  return new SutureError('IO', `cannot read ${path}: ${reason}`, {
+    remedy: `name a ${SUFFIX} file, or a folder that holds some`,
     cause: error,
   });
+}
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i]);

@@ -31,10 +31,10 @@ export function inspectVerb(): Command {
 }
 
 export async function inspect(paths: string[], flags: InspectFlags, session: Session): Promise<ExitCode> {
-  const { readPatchFiles } = await import('../patch-files.ts');
+  const { loadPatches } = await import('../../store/catalogue.ts');
   const { patchDocument, patchText } = await import('../../report/patch.ts');
   const { HEADER_SIZE } = await import('../../patch/layout.ts');
-  const patches = readPatchFiles(paths);
+  const patches = loadPatches(paths);
   if (flags.elf !== undefined) {
     const [only, ...more] = patches;
     if (only === undefined || more.length > 0) {

@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import { numberFrom } from './verb.ts';
+
+/** The flags that bound how long processes are held and waited for. */
+export interface StopFlags {
+  /** Milliseconds. */
+  readonly maxStop: number;
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+export function withStop(command: Command): Command {
+  return command
+    .option('--max-stop <ms>', 'longest time to hold a process at once', numberFrom(0.1, 'milliseconds'), 20)
+    .option(
+      '--timeout <s>',
+      'how long to try again while threads are in the way',
+      numberFrom(0, 'seconds'),
+      10,
+    );
+}
+
+/** As the engine takes them, in milliseconds. */
+export const stopOptions = ({ maxStop, timeout }: StopFlags) => ({
+  maxStopMs: maxStop,
+  timeoutMs: timeout * 1000,
+});
