@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { SutureError } from '../base/errors.ts';
+import { readPatch } from '../patch/reader.ts';
+import { buildPatchSet } from './pipeline.ts';
+import { record } from './recorder.ts';
+import type { BuildOptions } from './result.ts';
+
+const MAIN = `#include <stdio.h>
+#include <assert.h>
+#include "limit.h"
+int limit(int n);
+static int hits;
+__attribute__((noinline)) static int twice(int n) { hits++; return n * 2; }
+__attribute__((noinline)) int checked(int n) { assert(n > __LINE__ - 1000); return n; }
+int main(int argc, char **argv) { (void)argv; printf("%d %d\\n", limit(twice(argc)), checked(argc)); return 0; }
+`;
+const FILES = {
+  Makefile:
+    'CFLAGS = -O2 -g\nprog: main.o sub/limit.o\n\t$(CC) -o $@ $^\n%.o: %.c limit.h\n\t$(CC) $(CFLAGS) -I. -c -o $@ $<\n',
+  'main.c': MAIN,
+  'limit.h': '#define MOST 10\n',
+  'sub/limit.c': '#include "limit.h"\nint limit(int n) {\n  return n < 100 ? n : 100;\n}\n',
+};
+
+class Tree {
+  readonly folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'suture-pipeline-')));
+  readonly root = path.join(this.folder, 'tree');
+  readonly out = path.join(this.folder, 'out');
+
+  constructor(t: TestContext, files: Record<string, string> = FILES) {
+    t.after(() => fs.rmSync(this.folder, { recursive: true, force: true }));
+    for (const [name, text] of Object.entries(files)) this.write(this.root, name, text);
+  }
+
+  write(root: string, name: string, text: string): void {
+    fs.mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
+    fs.writeFileSync(path.join(root, name), text);
+  }
+
+  /** The unified diff that turns each file into what `change` makes of it. */
+  diff(changes: Record<string, (text: string) => string>): string {
+    for (const [name, change] of Object.entries(changes)) {
+      const present = path.join(this.root, name);
+      const text = fs.existsSync(present) ? fs.readFileSync(present, 'utf8') : '';
+      if (text !== '') this.write(path.join(this.folder, 'a'), name, text);
+      this.write(path.join(this.folder, 'b'), name, change(text));
+    }
+    let out = '';
+    try {
+      fs.mkdirSync(path.join(this.folder, 'a'), { recursive: true });
+      execFileSync('diff', ['-ruN', 'a', 'b'], { cwd: this.folder, encoding: 'utf8' });
+    } catch (error) {
+      out = (error as { stdout: string }).stdout;
+    }
+    for (const side of ['a', 'b']) fs.rmSync(path.join(this.folder, side), { recursive: true, force: true });
+    const file = path.join(this.folder, 'fix.diff');
+    fs.writeFileSync(file, out);
+    return file;
+  }
+
+  options(diff: string, more: Partial<BuildOptions> = {}): BuildOptions {
+    return { dir: this.root, id: 'fix-1', outDir: this.out, diffs: [diff], functions: [], jobs: 2, ...more };
+  }
+
+  /** Content, mode and time of every file outside of the state folder. */
+  state(): string {
+    const hash = createHash('sha256');
+    for (const name of fs.readdirSync(this.root, { recursive: true, encoding: 'utf8' }).sort()) {
+      const stat = fs.lstatSync(path.join(this.root, name), { bigint: true });
+      if (name.startsWith('.suture') || !stat.isFile()) continue;
+      hash
+        .update(`${name} ${stat.mode} ${stat.mtimeNs}\0`)
+        .update(fs.readFileSync(path.join(this.root, name)));
+    }
+    return hash.digest('hex');
+  }
+}
+
+const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
+
+async function recorded(t: TestContext, files?: Record<string, string>): Promise<Tree> {
+  const tree = new Tree(t, files);
+  assert.equal((await record(['make', '-s', '-j2'], tree.root)).exitCode, 0);
+  return tree;
+}
+
+async function failure(options: BuildOptions): Promise<SutureError> {
+  try {
+    await buildPatchSet(options);
+  } catch (error) {
+    assert.ok(error instanceof SutureError, String((error as Error).stack));
+    return error;
+  }
+  return assert.fail('the build succeeded');
+}
+
+const addLine = (text: string): string =>
+  text.replace('static int hits;', 'static int hits;\n/* a line\n   or two */');
+
+test('a fix to one function gives a patch with that function, also when lines move', async (t) => {
+  const tree = await recorded(t);
+  const before = tree.state();
+  const diff = tree.diff({ 'main.c': (text) => addLine(text).replace('n * 2', 'n * 3') });
+  const result = await buildPatchSet(tree.options(diff));
+  assert.deepEqual(result.refused, []);
+  assert.deepEqual(
+    result.patches.map((patch) => patch.functions.map(({ name, unit, kind }) => `${kind} ${name} ${unit}`)),
+    [['changed twice main.c']],
+  );
+  assert.equal(tree.state(), before);
+  const file = result.patches[0]!.file;
+  const patch = readPatch(fs.readFileSync(file), sha256, file);
+  assert.equal(patch.manifest.id, 'fix-1');
+  assert.equal(patch.manifest.target.file, 'prog');
+  const again = await buildPatchSet(tree.options(diff, { outDir: path.join(tree.folder, 'again') }));
+  assert.deepEqual(fs.readFileSync(again.patches[0]!.file), fs.readFileSync(file));
+});
+
+test('a changed header reaches another folder’s unit', async (t) => {
+  const tree = await recorded(t, { ...FILES, 'sub/limit.c': FILES['sub/limit.c'].replaceAll('100', 'MOST') });
+  const result = await buildPatchSet(tree.options(tree.diff({ 'limit.h': () => '#define MOST 5\n' })));
+  assert.deepEqual(
+    result.patches[0]?.functions.map(({ name }) => name),
+    ['limit'],
+  );
+});
+
+test('moved lines and comments alone give no patch', async (t) => {
+  const tree = await recorded(t);
+  const error = await failure(tree.options(tree.diff({ 'main.c': addLine })));
+  assert.equal(error.code, 'NO_CHANGE');
+  assert.equal(fs.existsSync(tree.out), false);
+});
+
+test('--function takes what it names, and an unknown name says what there is', async (t) => {
+  const tree = await recorded(t);
+  const diff = tree.diff({
+    'main.c': (text) => text.replace('n * 2', 'n * 3').replace('return n;', 'return n + 7;'),
+  });
+  const result = await buildPatchSet(tree.options(diff, { functions: ['tw?ce'] }));
+  assert.deepEqual(
+    result.patches[0]?.functions.map(({ name }) => name),
+    ['twice'],
+  );
+  assert.match(result.patches[0]?.warnings.join() ?? '', /left out by --function: .*checked/);
+  assert.match((await failure(tree.options(diff, { functions: ['nothing'] }))).message, /twice/);
+});
+
+test('a fix that does not compile leaves the tree as it was, and the messages name lines of the fixed file', async (t) => {
+  const tree = await recorded(t);
+  const before = tree.state();
+  const diff = tree.diff({ 'main.c': (text) => addLine(text).replace('return n;', 'return no_such_thing;') });
+  const error = await failure(tree.options(diff));
+  assert.equal(error.code, 'COMPILE');
+  assert.match(error.message, /patched main\.c/);
+  assert.match(error.message, /main\.c:9:/);
+  assert.equal(tree.state(), before);
+  assert.equal(fs.existsSync(tree.out), false);
+});
+
+test('a source that changed since it was recorded is not what the base runs', async (t) => {
+  const tree = await recorded(t);
+  const source = path.join(tree.root, 'main.c');
+  fs.writeFileSync(source, MAIN.replace('hits++;', 'hits += 2;'));
+  const result = await buildPatchSet(
+    tree.options(tree.diff({ 'main.c': (text) => text.replace('n * 2', 'n * 3') })),
+  );
+  assert.match(result.refused.map(({ what }) => what).join(), /not what its source compiles to/);
+  assert.equal(fs.existsSync(tree.out), false);
+});
+
+test('a changed initial value is refused with the variable’s name', async (t) => {
+  const tree = await recorded(t, { ...FILES, 'main.c': MAIN.replace('static int hits;', 'int hits = 5;') });
+  const result = await buildPatchSet(
+    tree.options(tree.diff({ 'main.c': (text) => text.replace('hits = 5', 'hits = 6') })),
+  );
+  assert.equal(result.refused[0]?.where, 'hits');
+  assert.deepEqual(result.patches, []);
+});
+
+test('without a record: nothing known, make, and a compilation database', async (t) => {
+  const bare = new Tree(t, { 'main.c': MAIN });
+  const error = await failure(bare.options(bare.diff({ 'main.c': addLine })));
+  assert.equal(error.code, 'NO_RECORD');
+  assert.deepEqual(fs.readdirSync(bare.root), ['main.c']);
+
+  const made = new Tree(t);
+  const fix = (text: string): string => text.replace('n * 2', 'n * 3');
+  const built = await buildPatchSet(made.options(made.diff({ 'main.c': fix })));
+  assert.deepEqual(
+    built.patches[0]?.functions.map(({ name }) => name),
+    ['twice'],
+  );
+
+  const database = new Tree(t, FILES);
+  execFileSync('make', ['-s'], { cwd: database.root });
+  const command = (file: string) => ({
+    directory: database.root,
+    file,
+    command: `cc -O2 -g -I. -c -o ${file.replace(/c$/, 'o')} ${file}`,
+  });
+  fs.writeFileSync(
+    path.join(database.root, 'compile_commands.json'),
+    JSON.stringify([command('main.c'), command('sub/limit.c')]),
+  );
+  const found = await buildPatchSet(database.options(database.diff({ 'main.c': fix })));
+  assert.deepEqual(
+    found.patches.map(({ object }) => path.basename(object)),
+    ['prog'],
+  );
+  assert.equal(fs.existsSync(path.join(database.root, '.suture/record.json')), false);
+});
+
+test('compiled and linked in one command; two units of the same name; --target', async (t) => {
+  const files = {
+    Makefile:
+      'prog: one/x.c two/x.c\n\t$(CC) -O2 -o prog one/x.c two/x.c\nother: one/x.c two/x.c\n\t$(CC) -O1 -o other one/x.c two/x.c\nall: prog other\n',
+    'one/x.c':
+      '#include <stdio.h>\nint two(int);\n__attribute__((noinline)) static int step(int n) { return n % 7 + 1; }\nint main(int c, char **v) { (void)v; printf("%d", step(c) + two(c)); return 0; }\n',
+    'two/x.c':
+      '__attribute__((noinline)) static int step(int n) { return n % 9 + 20; }\nint two(int n) { return step(n) ^ 5; }\n',
+  };
+  const tree = new Tree(t, files);
+  await record(['make', '-s', 'all'], tree.root);
+  const diff = tree.diff({ 'two/x.c': (text) => text.replace('+ 20', '* 20') });
+  const names = async (more: Partial<BuildOptions>) =>
+    (await buildPatchSet(tree.options(diff, more))).patches
+      .map(
+        ({ object, functions }) =>
+          `${path.basename(object)}: ${functions.map(({ name, unit }) => `${name} ${unit}`)}`,
+      )
+      .sort();
+  assert.deepEqual(await names({}), ['other: step two/x.c', 'prog: step two/x.c']);
+  assert.deepEqual(await names({ target: path.join(tree.root, 'prog') }), ['prog: step two/x.c']);
+});
+
+test('archives: only objects that took the unit get a patch', async (t) => {
+  const files = {
+    Makefile:
+      'all: uses not\nuses: uses.o lib.a\n\t$(CC) -o $@ $^\nnot: not.o lib.a\n\t$(CC) -o $@ $^\nlib.a: x.o y.o\n\tar rc $@ $^\n%.o: %.c\n\t$(CC) -O2 -c -o $@ $<\n',
+    'x.c': 'int x(int n) { return n % 7 + 1; }\n',
+    'y.c': 'int y(int n) { return n % 7 + 2; }\n',
+    'uses.c': 'int x(int); int main(int c, char **v) { (void)v; return x(c); }\n',
+    'not.c': 'int y(int); int main(int c, char **v) { (void)v; return y(c); }\n',
+  };
+  const tree = await recorded(t, files);
+  const { patches } = await buildPatchSet(
+    tree.options(tree.diff({ 'x.c': (text) => text.replace('+ 1', '* 5') })),
+  );
+  assert.deepEqual(
+    patches.map(({ object }) => path.basename(object)),
+    ['uses'],
+  );
+});
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
+  test(`${signal} while the tree is changed: it is put back${signal === 'SIGKILL' ? ' by the next command' : ''}`, async (t) => {
+    const tree = new Tree(t, {
+      ...FILES,
+      // A compiler that is slow for the patched source only, so that the signal comes in the middle.
+      'bin/slow-gcc': `#!/bin/sh\nif grep -q SLOW main.c && [ ! -e ${'$'}{0%/*}/../../fast ]; then touch ${'$'}{0%/*}/../../reached; sleep 20; fi\nexec gcc "$@"\n`,
+    });
+    fs.chmodSync(path.join(tree.root, 'bin/slow-gcc'), 0o755);
+    await record(['make', '-s', `CC=${tree.root}/bin/slow-gcc`], tree.root);
+    const before = tree.state();
+    const diff = tree.diff({ 'main.c': (text) => text.replace('n * 2', 'n * 3 /* SLOW */') });
+    const module = pathToFileURL(path.join(import.meta.dirname, 'pipeline.ts')).href;
+    const code = `import { buildPatchSet } from ${JSON.stringify(module)}; await buildPatchSet(${JSON.stringify(tree.options(diff))});`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      cwd: import.meta.dirname,
+    });
+    for (let i = 0; i < 800 && !fs.existsSync(path.join(tree.folder, 'reached')); i++)
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    assert.match(fs.readFileSync(path.join(tree.root, 'main.c'), 'utf8'), /SLOW/);
+    child.kill(signal);
+    const [, endedBy] = await once(child, 'exit');
+    assert.equal(endedBy, signal);
+    fs.writeFileSync(path.join(tree.folder, 'fast'), '');
+    if (signal !== 'SIGKILL') assert.equal(tree.state(), before);
+    const { patches } = await buildPatchSet(tree.options(diff));
+    assert.equal(patches.length, 1);
+    assert.equal(tree.state(), before);
+  });
+}
