@@ -6,7 +6,8 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 /** The digest of a patch file: SHA-256 over all of it, with the 32 bytes at `at` that hold the digest as zeros. */
 export function fileDigest(file: Uint8Array, at: number, sha256: Sha256): Uint8Array {
-  const copy = file.slice();
+  // Not slice(): that of Node's Buffer is a view of the same bytes.
+  const copy = new Uint8Array(file);
   copy.fill(0, at, at + DIGEST_SIZE);
   const digest = sha256(copy);
   if (digest.length !== DIGEST_SIZE) {
