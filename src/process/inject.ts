@@ -13,6 +13,7 @@ import type { SignalFrame, TargetCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { hex, plus, type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
+import { interruptAfter } from '../sys/alarm.ts';
 import {
   cont,
   contToSyscall,
@@ -103,7 +104,9 @@ export function prepare(
  */
 export function runCalls(target: Target, thread: Injectable, calls: readonly TargetCall[]): bigint[] {
   if (calls.length === 0) return [];
-  const run = new Run(target, thread);
+  const deadlineNs = deadlineIn(CALL_DEADLINE_MS);
+  using _ = interruptAfter(deadlineNs);
+  const run = new Run(target, thread, deadlineNs);
   run.begin();
   try {
     return calls.some((call) => call.kind === 'function')
@@ -159,15 +162,16 @@ type CallStop = 'syscall' | 'fault';
 class Run {
   readonly #target: Target;
   readonly #thread: Injectable;
-  readonly #deadlineNs = deadlineIn(CALL_DEADLINE_MS);
+  readonly #deadlineNs: bigint;
   #masked = false;
   #returnPage: Remote | undefined;
   /** The thread is gone, or runs without us: there is nothing to put back. */
   #lost = false;
 
-  constructor(target: Target, thread: Injectable) {
+  constructor(target: Target, thread: Injectable, deadlineNs: bigint) {
     this.#target = target;
     this.#thread = thread;
+    this.#deadlineNs = deadlineNs;
   }
 
   /** From here on the thread can restore itself. */

@@ -4,6 +4,7 @@
  */
 import { SutureError } from '../base/errors.ts';
 import { UndoList } from '../base/undo.ts';
+import { interruptAfter } from '../sys/alarm.ts';
 import { parseStatus, readProc, threadIds } from '../sys/procfs.ts';
 import {
   interrupt,
@@ -18,7 +19,16 @@ import { explainSeize, requireWays, stoppedMeanwhile } from './remote-call.ts';
 import { requireNoShadowStack } from './shadow-stack.ts';
 import { Stopped } from './stopped.ts';
 import type { Target } from './target.ts';
-import { advance, deadlineIn, leaveLingering, letGo, Patience, reclaim, settleLingering } from './tracee.ts';
+import {
+  type Advance,
+  advance,
+  deadlineIn,
+  leaveLingering,
+  letGo,
+  nextReport,
+  reclaim,
+  settleLingering,
+} from './tracee.ts';
 
 export const STOP_OPTIONS = PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
 
@@ -126,13 +136,12 @@ class Gathering {
 
   /** Threads that did not stop before the deadline; empty if all stand still. */
   collectAll(deadlineNs: bigint): readonly number[] {
+    using _ = interruptAfter(deadlineNs);
     for (const tid of this.#running) interrupt(tid);
-    const patience = new Patience(deadlineNs);
     for (;;) {
-      if (this.#takeReports()) patience.reset();
-      if (this.#running.size > 0) {
-        if (!patience.wait()) return [...this.#running];
-        continue;
+      // A Set's iteration goes on to the threads that are born meanwhile.
+      for (const tid of this.#running) {
+        if (!this.#collect(tid, deadlineNs)) return this.#stragglers();
       }
       const found = this.#seizeNew();
       if (found.length === 0) break;
@@ -142,38 +151,51 @@ class Gathering {
     return [];
   }
 
-  /** True if any thread had something to report. */
-  #takeReports(): boolean {
-    let any = false;
+  /** Takes one thread to its stop or its end; false if the deadline passed. */
+  #collect(tid: number, deadlineNs: bigint): boolean {
+    while (this.#running.has(tid)) {
+      const status = nextReport(tid, deadlineNs);
+      if (status === undefined) return false;
+      this.#take(tid, advance(status));
+    }
+    return true;
+  }
+
+  /** Those that really run: of the others the stop was only not taken yet. */
+  #stragglers(): readonly number[] {
     for (const tid of this.#running) {
       const step = advance(waitFor(tid, WNOHANG | __WALL));
-      if (step.kind === 'nothing') continue;
-      any = true;
-      switch (step.kind) {
-        case 'again':
-          if (step.born !== undefined && !this.#ended.has(step.born)) this.#running.add(step.born);
-          break;
-        case 'gone':
-          this.#running.delete(tid);
-          this.#ended.add(tid);
-          break;
-        case 'stopped':
-          this.#stand(tid);
-          break;
-        case 'group-stopped':
-          this.#stand(tid);
-          throw stoppedMeanwhile(this.#target, step.signal);
-        case 'exec':
-          this.#stand(tid);
-          throw new SutureError(
-            'PROCESS_GONE',
-            `process ${this.#target.pid} (${this.#target.comm}) began to execute another program`,
-          );
-        default:
-          step satisfies never;
-      }
+      if (step.kind !== 'nothing') this.#take(tid, step);
     }
-    return any;
+    return [...this.#running];
+  }
+
+  #take(tid: number, step: Advance): void {
+    switch (step.kind) {
+      case 'nothing':
+        break;
+      case 'again':
+        if (step.born !== undefined && !this.#ended.has(step.born)) this.#running.add(step.born);
+        break;
+      case 'gone':
+        this.#running.delete(tid);
+        this.#ended.add(tid);
+        break;
+      case 'stopped':
+        this.#stand(tid);
+        break;
+      case 'group-stopped':
+        this.#stand(tid);
+        throw stoppedMeanwhile(this.#target, step.signal);
+      case 'exec':
+        this.#stand(tid);
+        throw new SutureError(
+          'PROCESS_GONE',
+          `process ${this.#target.pid} (${this.#target.comm}) began to execute another program`,
+        );
+      default:
+        step satisfies never;
+    }
   }
 
   #stand(tid: number): void {

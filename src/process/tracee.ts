@@ -1,5 +1,6 @@
 /** One traced thread: from its asked-for stop to its release. */
 import { SutureError } from '../base/errors.ts';
+import { interruptAfter } from '../sys/alarm.ts';
 import {
   cont,
   detach,
@@ -8,7 +9,6 @@ import {
   PTRACE_EVENT_EXEC,
   PTRACE_EVENT_STOP,
 } from '../sys/ptrace.ts';
-import { sleepMicroseconds } from '../sys/scheduler.ts';
 import { STOPPING_SIGNALS } from '../sys/signals.ts';
 import { __WALL, type WaitStatus, WNOHANG, waitFor } from '../sys/wait.ts';
 
@@ -64,43 +64,24 @@ export function advance(status: WaitStatus): Advance {
   }
 }
 
-/** Waits without a deadline of the kernel's: first by asking, then with short sleeps so that others can run. */
-export class Patience {
-  #asked = 0;
-
-  constructor(readonly deadlineNs: bigint) {}
-
-  /** Call after a look that found nothing; false when time is up. */
-  wait(): boolean {
-    this.#asked++;
-    // A stop takes some 10 µs; asking costs less than one. Priority over all others makes a busy wait dangerous.
-    if (this.#asked < 40) return true;
-    if (process.hrtime.bigint() > this.deadlineNs) return false;
-    sleepMicroseconds(Math.min(500, 10 + this.#asked - 40));
-    return true;
-  }
-
-  /** Something came: ask quickly again. */
-  reset(): void {
-    this.#asked = 0;
-  }
-}
-
 export const deadlineIn = (milliseconds: number): bigint =>
   process.hrtime.bigint() + BigInt(Math.round(milliseconds * 1e6));
 
-/** The next report of one thread, or undefined when the deadline passes. */
+/**
+ * The next report of one thread, or undefined when the deadline passes. The caller has armed `interruptAfter` with this
+ * deadline.
+ */
 export function nextReport(tid: number, deadlineNs: bigint): WaitStatus | undefined {
-  const patience = new Patience(deadlineNs);
   for (;;) {
-    const status = waitFor(tid, WNOHANG | __WALL);
+    const status = waitFor(tid, __WALL);
     if (status.kind !== 'nothing') return status;
-    if (!patience.wait()) return undefined;
+    if (process.hrtime.bigint() >= deadlineNs) return undefined;
   }
 }
 
 /** Takes an interrupted thread to its stop. 'nothing' means that the deadline passed. */
 export function collect(tid: number, deadlineNs: bigint): Advance {
+  using _ = interruptAfter(deadlineNs);
   for (;;) {
     const status = nextReport(tid, deadlineNs);
     if (status === undefined) return NOTHING;
