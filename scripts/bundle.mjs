@@ -1,6 +1,6 @@
 // Bundles the command line into dist/suture.mjs and the library into dist/index.mjs, with its types in dist/types.
 // One file each: a cold start must not walk node_modules, and what a command does not use is parsed but never run.
-// koffi stays outside (native code), and is loaded when used.
+// koffi stays outside (native code), and is loaded when used. With --no-types the types stay as they are.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -32,6 +32,7 @@ await build({
 });
 await build({ ...shared, entryPoints: ['src/index.ts'], outfile: 'dist/index.mjs' });
 
+if (process.argv.includes('--no-types')) process.exit(0);
 rmSync(`${root}/dist/types`, { recursive: true, force: true });
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const types = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], {

@@ -35,7 +35,7 @@ export function ensureModules() {
 export function ensureBundle() {
   const sources = Math.max(newestBelow(join(root, 'src')), modified(join(root, 'package.json')));
   if (modified(join(root, 'dist/suture.mjs')) > sources) return true;
-  return run(process.execPath, ['scripts/bundle.mjs']);
+  return run(process.execPath, ['scripts/bundle.mjs', '--no-types']);
 }
 
 /** Everything for 'demo' or 'test'; exits with 1 and the reason already shown if something cannot be had. */
