@@ -261,12 +261,21 @@ test('archives: only objects that took the unit get a patch', async (t) => {
   );
 });
 
+const SLOW_COMPILER = `#!/bin/sh
+signs=\${0%/*}/../..
+if grep -q SLOW main.c; then
+  touch "$signs/reached"
+  while [ ! -e "$signs/fast" ]; do sleep 0.1; done
+fi
+exec gcc "$@"
+`;
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
   test(`${signal} while the tree is changed: it is put back${signal === 'SIGKILL' ? ' by the next command' : ''}`, async (t) => {
     const tree = new Tree(t, {
       ...FILES,
       // A compiler that is slow for the patched source only, so that the signal comes in the middle.
-      'bin/slow-gcc': `#!/bin/sh\nif grep -q SLOW main.c && [ ! -e ${'$'}{0%/*}/../../fast ]; then touch ${'$'}{0%/*}/../../reached; sleep 20; fi\nexec gcc "$@"\n`,
+      'bin/slow-gcc': SLOW_COMPILER,
     });
     fs.chmodSync(path.join(tree.root, 'bin/slow-gcc'), 0o755);
     await record(['make', '-s', `CC=${tree.root}/bin/slow-gcc`], tree.root);
@@ -280,6 +289,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
     });
     for (let i = 0; i < 800 && !fs.existsSync(path.join(tree.folder, 'reached')); i++)
       await new Promise((resolve) => setTimeout(resolve, 25));
+    assert.ok(fs.existsSync(path.join(tree.folder, 'reached')), 'the patched source is being compiled');
     assert.match(fs.readFileSync(path.join(tree.root, 'main.c'), 'utf8'), /SLOW/);
     child.kill(signal);
     const [, endedBy] = await once(child, 'exit');
