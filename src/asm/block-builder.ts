@@ -64,7 +64,7 @@ export class BlockBuilder {
     readonly assembly: Assembly,
     readonly name: string,
   ) {
-    const guess = Math.min(1 << 20, 1024 + (bytes.length >> 5));
+    const guess = Math.min(1 << 20, 1024 + (bytes.length >> 4));
     this.refStart = new Column(guess);
     this.refEnd = new Column(guess);
     this.refSymbol = new Column(guess);
@@ -232,7 +232,7 @@ export class BlockBuilder {
     this.#define(symbol, -1, 0, SYMBOL.alias);
   }
 
-  attribute(directive: Directive, at: number, end: number, args: string, inAsm: boolean): void {
+  attribute(directive: Directive, at: number, end: number, inAsm: boolean): void {
     const { bytes } = this;
     let from = at;
     while (from < end && bytes[from] !== SPACE && bytes[from] !== TAB) from++;
@@ -250,14 +250,14 @@ export class BlockBuilder {
         for (const symbol of this.#symbols(from, end)) this.#mark(symbol, SYMBOL.hidden);
         break;
       case Directive.Type:
-        this.#type(this.#symbols(from, end)[0], args);
+        this.#type(this.#symbols(from, end)[0], from, end);
         break;
       case Directive.Size:
-        this.#size(this.#symbols(from, end)[0], splitArguments(args)[1] ?? '');
+        this.#size(this.#symbols(from, end)[0], from, end);
         break;
       case Directive.Common:
       case Directive.LocalCommon:
-        this.#common(this.#symbols(from, end)[0], splitArguments(args), directive, inAsm);
+        this.#common(this.#symbols(from, end)[0], splitArguments(textOf(bytes, from, end)), directive, inAsm);
         break;
       case Directive.WeakReference: {
         const [symbol, target] = this.#symbols(from, end);
@@ -273,7 +273,7 @@ export class BlockBuilder {
         break;
       }
       case Directive.Version:
-        this.#versions.push(args.replace(/\s+/g, ''));
+        this.#versions.push(textOf(bytes, from, end).replace(/\s+/g, ''));
         break;
     }
   }
@@ -508,9 +508,13 @@ export class BlockBuilder {
     return found;
   }
 
-  #type(symbol: number | undefined, args: string): void {
+  #type(symbol: number | undefined, from: number, end: number): void {
     if (symbol === undefined) return;
-    const type = /[\s,@%"#]([A-Za-z_]+)"?$/.exec(args)?.[1] ?? '';
+    let start = end;
+    while (start > from && (CLASS[this.bytes[start - 1]!]! & WORD) !== 0) start--;
+    const last = this.bytes[end - 1] === QUOTE ? end - 1 : end;
+    if (last < end) while (start > from && this.bytes[start - 1] !== QUOTE) start--;
+    const type = textOf(this.bytes, start, last);
     if (/^(STT_)?FUNC(TION)?$/i.test(type)) this.#mark(symbol, SYMBOL.function);
     else if (/^(STT_GNU_IFUNC|gnu_indirect_function)$/.test(type)) {
       this.#mark(symbol, SYMBOL.function | SYMBOL.ifunc);
@@ -519,10 +523,15 @@ export class BlockBuilder {
     else if (/^(STT_)?(OBJECT|COMMON)$/i.test(type)) this.#mark(symbol, SYMBOL.object);
   }
 
-  #size(symbol: number | undefined, expression: string): void {
+  #size(symbol: number | undefined, from: number, end: number): void {
     if (symbol === undefined) return;
     this.#reserve(symbol);
-    if (/^(\d+|0x[0-9a-fA-F]+)$/.test(expression)) this.#sizes.set(symbol, Number(expression));
+    let digits = this.bytes.indexOf(COMMA, from) + 1;
+    while (this.bytes[digits] === SPACE || this.bytes[digits] === TAB) digits++;
+    if (digits > 0 && digits < end && this.bytes[digits] !== DOT) {
+      const expression = textOf(this.bytes, digits, end);
+      if (/^(\d+|0x[0-9a-fA-F]+)$/.test(expression)) this.#sizes.set(symbol, Number(expression));
+    }
     const id = this.#symbolBlock.at(symbol);
     const stream = this.#stream;
     if (stream.open && stream.block?.id === id) stream.open = false;

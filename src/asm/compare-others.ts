@@ -144,10 +144,10 @@ function* aliases({ original, patched, pairing }: Comparison): Generator<OtherDi
     const counterpart = pairing.toOriginal[symbol]!;
     if (counterpart < 0) continue;
     const name = patched.symbolName(symbol);
-    const line = patched.lineAt(patched.parts.statementStart.at(alias.statement));
+    const line = (): number => patched.lineAt(patched.parts.statementStart.at(alias.statement));
     const before = original.parts.aliases.get(counterpart);
     if (before === undefined) {
-      yield { kind: 'alias', what: `${name} has become another name of ${alias.expression}`, line };
+      yield { kind: 'alias', what: `${name} has become another name of ${alias.expression}`, line: line() };
       continue;
     }
     const sameTarget =
@@ -157,7 +157,7 @@ function* aliases({ original, patched, pairing }: Comparison): Generator<OtherDi
           throughAliases(original, before.target).symbol;
     if (!sameTarget || alias.addend !== before.addend) {
       const what = `${name} was another name of ${before.expression} and is now one of ${alias.expression}`;
-      yield { kind: 'alias', what, line };
+      yield { kind: 'alias', what, line: line() };
     }
   }
   for (const [symbol, alias] of original.parts.aliases) {

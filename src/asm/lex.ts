@@ -74,6 +74,10 @@ function encodeWide(text: string): Uint8Array {
 /** Bytes [start, end) as a string, one character a byte. */
 export function textOf(bytes: Uint8Array, start: number, end: number): string {
   let out = '';
+  if (end - start <= 48) {
+    for (let at = start; at < end; at++) out += String.fromCharCode(bytes[at]!);
+    return out;
+  }
   for (let at = start; at < end; at += 4096) {
     out += String.fromCharCode.apply(
       null,

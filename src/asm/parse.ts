@@ -62,7 +62,7 @@ class UnitParser {
     readonly assembly: Assembly,
     readonly name: string,
   ) {
-    this.#names = new Names(bytes, Math.min(1 << 18, 1024 + (bytes.length >> 8)));
+    this.#names = new Names(bytes, Math.min(1 << 18, 1024 + (bytes.length >> 6)));
     this.#comment = commentByteOf(assembly.lineComment);
     this.#separator = separatorOf(assembly.separator);
     this.#builder = new BlockBuilder(bytes, this.#names, assembly, name);
@@ -356,8 +356,8 @@ class UnitParser {
         return reader.next;
       }
       default: {
-        const args = this.#arguments(operands);
-        builder.attribute(directive, at, reader.end, args, this.#inAsm);
+        reader.scan(operands, false);
+        builder.attribute(directive, at, reader.end, this.#inAsm);
         return reader.next;
       }
     }

@@ -5,23 +5,38 @@ import { type AsmUnit, type Block, SYMBOL } from './unit.ts';
 
 export class Users {
   /** Blocks that refer to each block, by block. Functions count as their root. */
-  readonly #of: number[][];
+  #table: number[][] | undefined;
   readonly #functions = new Set<string>();
 
-  constructor(readonly unit: AsmUnit) {
-    const { blocks } = unit.parts;
-    this.#of = blocks.map(() => []);
+  constructor(readonly unit: AsmUnit) {}
+
+  /** Made when it is first asked for: most units have no question. */
+  get #of(): number[][] {
+    this.#table ??= this.#collect();
+    return this.#table;
+  }
+
+  #collect(): number[][] {
+    const { unit } = this;
+    const { blocks, statementRefs, refSymbol, symbolBlock } = unit.parts;
+    const users: number[][] = blocks.map(() => []);
     for (const block of blocks) {
       if (block.kind === 'function') {
         for (const label of block.labels) this.#functions.add(baseName(unit.symbolName(label)));
       }
-      for (const symbol of unit.references(block)) {
-        const target = unit.parts.symbolBlock[symbol]!;
-        if (target < 0) continue;
-        const list = this.#of[blocks[target]!.root]!;
-        if (list.at(-1) !== block.root) list.push(block.root);
+      for (let r = 0; r < block.ranges.length; r += 2) {
+        const end = statementRefs.values[block.ranges[r + 1]!]!;
+        for (let i = statementRefs.values[block.ranges[r]!]!; i < end; i++) {
+          const target = symbolBlock[refSymbol.values[i]!]!;
+          if (target < 0) continue;
+          const root = blocks[target]!.root;
+          if (root === block.root) continue;
+          const list = users[root]!;
+          if (list[list.length - 1] !== block.root) list.push(block.root);
+        }
       }
     }
+    return users;
   }
 
   /** Blocks that refer to it, itself left out, without repetition. */
@@ -31,6 +46,7 @@ export class Users {
   }
 
   hasFunction(name: string): boolean {
+    this.#table ??= this.#collect();
     return this.#functions.has(name);
   }
 
