@@ -79,7 +79,7 @@ export function linkPatch(request: LinkRequest): LinkResult {
   }
   if (linker.refusals.length > 0) return { kind: 'refused', refusals: linker.refusals };
   const { base } = request;
-  const warnings = [...(request.warnings ?? []), ...linker.warnings];
+  const warnings = [...(request.warnings ?? []), ...linker.warnings, ...linker.warningOfAdded()];
   const manifest: Manifest = {
     format: MANIFEST_FORMAT,
     id: request.id,
@@ -128,6 +128,8 @@ class Linker {
   readonly #symbolIndex = new Map<string, number>();
   readonly #existing = new Map<string, ManifestVariable>();
   readonly #said = new Set<string>();
+  /** Imports that the base lacks. */
+  readonly #added = new Set<string>();
 
   constructor({ base, units }: LinkRequest) {
     this.#base = base;
@@ -342,9 +344,7 @@ class Linker {
         }));
       case 'import':
         if (found.isNew && !found.import.weak) {
-          this.warnings.push(
-            `${name} is new to ${this.#base.name}: whether a process has it is known when the patch is applied`,
-          );
+          this.#added.add(name);
         }
         return this.#import(found.import);
       case 'refused':
@@ -363,6 +363,14 @@ class Linker {
     else if (known.type === 'unknown') this.imports[index] = { ...known, type: wanted.type };
     const importIndex = known === undefined ? this.imports.length - 1 : index;
     return this.#symbol(`import ${importIndex}`, () => ({ kind: 'import', name: wanted.name, importIndex }));
+  }
+
+  warningOfAdded(): string[] {
+    if (this.#added.size === 0) return [];
+    const names = [...this.#added].join(', ');
+    return [
+      `${this.#base.name} does not use yet: ${names}; whether a process has them is seen when the patch is applied`,
+    ];
   }
 
   #symbol(key: string, make: () => PatchSymbol): number {

@@ -57,7 +57,8 @@ function typeOf({ type }: ElfSymbol): SymbolType {
   }
 }
 
-function resolveLocal(base: Base, placement: UnitPlacement, { name }: Reference): Resolution {
+function resolveLocal(base: Base, placement: UnitPlacement, reference: Reference): Resolution {
+  const { name } = reference;
   const symbol = placement.local(name);
   if (symbol === undefined) {
     return refused(
@@ -77,15 +78,22 @@ function resolveLocal(base: Base, placement: UnitPlacement, { name }: Reference)
           'let the fix do without it, or keep it in the base (no --gc-sections, a symbol table with local symbols)',
         );
   }
-  return place(symbol, address, name);
+  return place(placement, symbol, address, reference);
 }
 
-function place(symbol: ElfSymbol, address: Vaddr, name: string): Resolution {
+function place(
+  placement: UnitPlacement,
+  symbol: ElfSymbol,
+  address: Vaddr,
+  { name, use }: Reference,
+): Resolution {
   if (symbol.type === STT_TLS) return { kind: 'tls-base', offset: address };
   if (symbol.type === STT_GNU_IFUNC) {
+    const stub = use === 'call' ? placement.stubOf(name) : undefined;
+    if (stub !== undefined) return { kind: 'base', address: stub, symbolType: 'function' };
     return refused(
       `${name} is chosen by a resolver function of the base when the program starts`,
-      'call the implementation itself instead of the indirect function',
+      'call it as the unit does already, or call the implementation itself',
     );
   }
   return { kind: 'base', address, symbolType: typeOf(symbol) };
@@ -105,7 +113,7 @@ function resolveGlobal(base: Base, placement: UnitPlacement, reference: Referenc
     const isReplaceable = use === 'call' || use === 'got' || use.startsWith('tls-');
     return isReplaceable && isPreemptible(base, placement, name, own)
       ? importOf(base, reference, base.exported(name), false)
-      : place(own, own.value, name);
+      : place(placement, own, own.value, reference);
   }
 
   const needed = base.imported(name);

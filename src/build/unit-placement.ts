@@ -95,6 +95,11 @@ export class UnitPlacement {
     return this.#search.direct.has(name);
   }
 
+  /** The stub through which the unit calls a function whose address a resolver chooses, if it calls it. */
+  stubOf(name: string): Vaddr | undefined {
+    return this.#search.stubs.get(name);
+  }
+
   /**
    * Bytes from the start of `symbol` to the first one in which the base differs from the object, when the base has the
    * function at `address`; undefined when it is the same code.
@@ -114,10 +119,12 @@ class Search {
   readonly placed = new Map<number, bigint>();
   readonly contradictions: Contradiction[] = [];
   readonly direct = new Set<string>();
+  readonly stubs = new Map<string, Vaddr>();
   readonly #base: Base;
   readonly #arch: Arch;
   readonly #followed = new Set<number>();
   readonly #codes = new Map<number, MaskedCode>();
+  readonly #linked = new Map<number, ElfSymbol | undefined>();
   readonly #symbols: readonly ElfSymbol[];
 
   constructor(
@@ -202,8 +209,7 @@ class Search {
     const facts = this.#arch.relocations.get(type);
     if (facts?.load === undefined) return;
     const symbol = this.#symbols[symbolIndex];
-    // Calls to a resolver's function go through a stub of the linker's.
-    if (symbol === undefined || symbol.type === STT_GNU_IFUNC) return;
+    if (symbol === undefined) return;
     const isOwn = symbol.bind === STB_LOCAL || symbol.visibility !== STV_DEFAULT;
 
     const { reference, formula } = facts;
@@ -214,6 +220,13 @@ class Search {
     const base = formula === 'S+A-P' ? place : 0n;
     const value = BigInt.asIntN(64, word + base - addend);
 
+    const own = this.#linkedAs(symbol);
+    if (own?.type === STT_GNU_IFUNC || symbol.type === STT_GNU_IFUNC) {
+      // The function has no address before its resolver runs: the linker made a stub for its calls.
+      if (reference === 'call' && value !== own?.value) this.stubs.set(symbol.name, vaddr(value));
+      return;
+    }
+
     if (reference === 'tls-tpoff') {
       const storage = this.#base.threadStorage;
       if (storage === undefined || this.#base.type !== 'executable') return;
@@ -222,13 +235,22 @@ class Search {
       return;
     }
     if (!isOwn) {
-      const own = this.#base.definitions(symbol.name)[0] ?? this.#base.localDefinitions(symbol.name)[0];
       if (own !== undefined && own.value === value) this.direct.add(symbol.name);
       return;
     }
     if (symbol.shndx === SHN_UNDEF || symbol.shndx >= SHN_LORESERVE) return;
     const name = symbol.name === '' ? (this.object.sections[symbol.shndx]?.name ?? '') : symbol.name;
     this.#place(symbol.shndx, value - symbol.value, `a reference to ${name}`);
+  }
+
+  /** The base's symbol of the same name, first the global one. */
+  #linkedAs(symbol: ElfSymbol): ElfSymbol | undefined {
+    const { index, name } = symbol;
+    if (name === '') return undefined;
+    if (!this.#linked.has(index)) {
+      this.#linked.set(index, this.#base.definitions(name)[0] ?? this.#base.localDefinitions(name)[0]);
+    }
+    return this.#linked.get(index);
   }
 
   /** What the linker left in a field, or what the dynamic linker will put there. */
