@@ -12,6 +12,7 @@ import type {
   ComposedReference,
   ComposedUnit,
   FunctionDifference,
+  Reason,
   Selection,
   UnitDifference,
 } from './difference.ts';
@@ -57,11 +58,13 @@ class Composer {
   readonly #work: Block[] = [];
   readonly #thread = new Set<number>();
   readonly #byPatchedName = new Map<string, FunctionDifference>();
+  readonly #neighbours: ReadonlyMap<string, string>;
 
   constructor(original: AsmUnit, patched: AsmUnit, difference: UnitDifference, selection?: Selection) {
     this.#o = original;
     this.#p = patched;
     this.#difference = difference;
+    this.#neighbours = selection?.neighbours ?? new Map();
     for (const entry of difference.functions) {
       if (entry.kind === 'removed') continue;
       this.#byPatchedName.set(entry.patchedName ?? entry.name, entry);
@@ -121,13 +124,18 @@ class Composer {
       label,
       kind: original === undefined ? 'new' : 'changed',
       linkage: difference.linkage,
-      reasons: difference.reasons,
+      reasons: [...difference.reasons, ...this.#neighbourReason(name)],
       parts: block.parts.map((id) => this.#defined.get(this.#p.blockSymbol(blocks[id]!))!),
       originalParts: (original?.parts ?? []).map((id) => {
         const part = this.#o.parts.blocks[id]!;
         return this.#o.symbolName(this.#o.blockSymbol(part));
       }),
     };
+  }
+
+  #neighbourReason(name: string): Reason[] {
+    const of = this.#neighbours.get(name);
+    return of === undefined ? [] : [{ kind: 'neighbour', of }];
   }
 
   #takeFunction(root: Block, difference: FunctionDifference): void {

@@ -73,6 +73,8 @@ export interface UnitDifference {
 export interface Selection {
   /** Names as in FunctionDifference.name. */
   readonly functions: ReadonlySet<string>;
+  /** Functions that come along because of another one, by name. */
+  readonly neighbours?: ReadonlyMap<string, string>;
 }
 
 export interface ComposedFunction {
