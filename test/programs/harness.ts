@@ -57,12 +57,14 @@ export function run(
   });
 }
 
-/** The command line of this checkout, as a user starts it. */
+/** The command line of this checkout, as a user starts it; SUTURE_BIN names another to test. */
+const program = process.env.SUTURE_BIN ?? join(repository, 'bin/suture');
+
 export function suture(
   args: readonly string[],
   options: { cwd?: string; seconds?: number } = {},
 ): Promise<Finished> {
-  return run(join(repository, 'bin/suture'), args, options);
+  return run(program, args, options);
 }
 
 /** What `suture build --json` prints, as far as the tests look at it. */

@@ -2,8 +2,8 @@
 // flags: -fcommon
 // matrix: -O0 | -O2
 // before: 1 1 | 2 3
-// after: 3 106 | 4 110
-// reverted: 5 11
+// after: 3 113 | 4 133
+// reverted: 5 34
 // changed: step
 #include <stdio.h>
 
@@ -12,7 +12,7 @@ int count, total;
 __attribute__((noinline)) static void step(int n) {
   count++;
   total += n;           // before
-  total += count;       // after
+  total += 10 * n;      // after
   printf("%d ", count);
   printf("%d\n", total); // before
   printf("%d\n", total + 100); // after

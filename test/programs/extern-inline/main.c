@@ -1,5 +1,5 @@
 // about: inline functions of a header, emitted or not
-// matrix: -O0 | -O2
+// flags: -O2
 // before: 3 | 4
 // after: 13 | 14
 // changed: add user

@@ -19,7 +19,7 @@ __attribute__((noinline)) static long double long_scale(long double x) {
   return x * 3.0L; // before
   return x * 5.0L; // after
 }
-__attribute__((noinline)) static int four_sum(four v) {
+__attribute__((noipa)) static int four_sum(four v) {
   v = v * (four){1, 2, 3, 4}; // before
   v = v * (four){5, 6, 7, 8}; // after
   return v[0] + v[1] + v[2] + v[3];

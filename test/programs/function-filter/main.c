@@ -1,8 +1,8 @@
 // about: --function leaves other changes of the fix out
 // matrix: -O0 | -O2
 // option: --function first
-// before: 1 1 | 2 2
-// after: 11 1 | 12 2
+// before: 1 2 | 2 4
+// after: 11 2 | 12 4
 // changed: first
 #include <stdio.h>
 
@@ -11,7 +11,7 @@ __attribute__((noinline)) static int first(int n) {
   return n + 10; // after
 }
 __attribute__((noinline)) static int second(int n) {
-  return n;       // before
+  return n * 2;   // before
   return n + 100; // after
 }
 

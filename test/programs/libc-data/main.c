@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-__attribute__((noinline)) static void show(int n) {
+__attribute__((noipa)) static void show(int n) {
   fprintf(stdout, "%d\n", optind); // before
   optind = n;                                                                // after
   fprintf(stdout, "%s %d ", environ && getenv("PATH") ? "yes" : "no", optind); // after

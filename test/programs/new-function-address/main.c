@@ -9,7 +9,7 @@
 
 static int compare(const void *a, const void *b) { return *(const int *)a - *(const int *)b; } // after
 
-__attribute__((noinline)) static void order(int *list, int length) {
+__attribute__((noipa)) static void order(int *list, int length) {
   qsort(list, (size_t)length, sizeof *list, compare); // after
   for (int i = 0; i < length; i++) printf(i ? " %d" : "%d", list[i]);
   puts("");

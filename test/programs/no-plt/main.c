@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((noinline)) static void show(const char *text, int n) {
+__attribute__((noipa)) static void show(const char *text, int n) {
   printf("%d\n", (int)strlen(text) + n); // before
   printf("%d %d\n", (int)strlen(text) + n, abs(atoi("-7"))); // after
 }

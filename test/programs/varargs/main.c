@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-__attribute__((noinline, format(printf, 1, 2))) static void say(const char *format, ...) {
+__attribute__((noipa, format(printf, 1, 2))) static void say(const char *format, ...) {
   va_list list;
   va_start(list, format);
   putchar('['); // after
