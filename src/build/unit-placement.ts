@@ -66,9 +66,13 @@ export class UnitPlacement {
     return new UnitPlacement(search, candidates);
   }
 
-  /** Whether any part of the object was found in the base. */
+  /**
+   * Whether the base contains the object: at least one of its functions is there with the same code. A variable of the
+   * same name and size says little; an object without functions has nothing else to show.
+   */
   get isPresent(): boolean {
-    return this.#search.placed.size > 0;
+    const { matches, placed, hasFunctions } = this.#search;
+    return hasFunctions ? matches > 0 : placed.size > 0;
   }
 
   /**
@@ -118,6 +122,8 @@ class Search {
   /** Link-time address of the first byte, by section of the object; thread-local sections: offset in the block. */
   readonly placed = new Map<number, bigint>();
   readonly contradictions: Contradiction[] = [];
+  /** Functions found with the same code. */
+  matches = 0;
   readonly direct = new Set<string>();
   readonly stubs = new Map<string, Vaddr>();
   readonly #base: Base;
@@ -134,6 +140,10 @@ class Search {
     this.#base = base;
     this.#arch = base.arch;
     this.#symbols = [...object.symbols];
+  }
+
+  get hasFunctions(): boolean {
+    return this.#symbols.some((symbol) => isDefinition(symbol) && isFunction(symbol) && symbol.size > 0);
   }
 
   /** Sections that a linker keeps whole and in this unit: not merged strings, nor one copy out of many. */
@@ -199,6 +209,7 @@ class Search {
     for (const symbol of this.#symbols) {
       if (symbol.shndx !== section.index || !isFunction(symbol) || symbol.size === 0) continue;
       if (this.differenceAt(symbol, vaddr(address + symbol.value)) !== undefined) continue;
+      this.matches++;
       const start = Number(symbol.value);
       trusted.fill(1, start, start + symbol.size);
     }
