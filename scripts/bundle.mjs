@@ -1,17 +1,23 @@
 // Bundles the command line into dist/suture.mjs and the library into dist/index.mjs, with its types in dist/types.
-// One file each: a cold start must not walk node_modules, and what a command does not use is parsed but never run.
-// koffi stays outside (native code), and is loaded when used. With --no-types the types stay as they are.
+// A cold start must not walk node_modules: dist/suture.mjs holds the commands' flags only, and each command loads the
+// chunk that it needs. koffi stays outside (native code). With --no-types the types stay as they are.
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const shared = {
+const { metafile } = await build({
   absWorkingDir: root,
+  entryPoints: { suture: 'src/cli/main.ts', index: 'src/index.ts' },
+  outdir: 'dist',
+  outExtension: { '.js': '.mjs' },
+  chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
+  splitting: true,
+  metafile: true,
   platform: 'node',
   target: 'node20',
   format: 'esm',
@@ -22,21 +28,17 @@ const shared = {
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
-};
-await build({
-  ...shared,
-  minifySyntax: true,
-  minifyWhitespace: true,
-  entryPoints: ['src/cli/main.ts'],
-  outfile: 'dist/suture.mjs',
 });
-await build({ ...shared, entryPoints: ['src/index.ts'], outfile: 'dist/index.mjs' });
+for (const name of readdirSync(join(root, 'dist/chunks'))) {
+  if (!(`dist/chunks/${name}` in metafile.outputs)) rmSync(join(root, 'dist/chunks', name));
+}
 
-if (process.argv.includes('--no-types')) process.exit(0);
-rmSync(`${root}/dist/types`, { recursive: true, force: true });
-const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-const types = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-process.exitCode = types.status ?? 1;
+if (!process.argv.includes('--no-types')) {
+  rmSync(join(root, 'dist/types'), { recursive: true, force: true });
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const types = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  process.exitCode = types.status ?? 1;
+}

@@ -77,7 +77,9 @@ export class SutureError extends Error {
 
   /** The whole story on as many lines as it needs, without colours. */
   explain(): string {
-    const lines = [`${this.message} [${this.code}]`, ...this.context.map((doing) => `  while ${doing}`)];
+    // A compiler's or linker's own words may follow the first line.
+    const [first = '', ...words] = this.message.split('\n');
+    const lines = [`${first} [${this.code}]`, ...words, ...this.context.map((doing) => `  while ${doing}`)];
     if (this.remedy !== undefined) lines.push(`  try: ${this.remedy}`);
     return lines.join('\n');
   }

@@ -132,10 +132,11 @@ function compileError(unit: Unit, what: string, { status, stderr }: Ended): Sutu
   const lines = stderr.trimEnd().split('\n');
   const shown = lines.slice(0, SHOWN_LINES);
   if (lines.length > shown.length) shown.push(`… (${lines.length - shown.length} more lines)`);
-  const how = status === undefined ? 'was killed' : `ended with ${status}`;
+  const how = status === undefined ? 'was killed' : `ended with exit code ${status}`;
   return new SutureError(
     'COMPILE',
     `${what} does not compile: ${path.basename(unit.driver)} ${how}\n${shown.join('\n')}`,
+    { remedy: 'make it compile; the compiler says above what is wrong' },
   );
 }
 

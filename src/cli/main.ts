@@ -51,7 +51,7 @@ function usageExit(error: CommanderError): number {
   if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') return EXIT.done;
   if (error.code === 'commander.help') return EXIT.usage; // no command: the help went to standard error
   const known = program.commands.find((command) => command.name() === process.argv[2]);
-  const usage = new SutureError('USAGE', error.message.replace(/^error: /, ''), {
+  const usage = new SutureError('USAGE', error.message.replace(/^error: /, '').replaceAll('\n', ' '), {
     remedy: known === undefined ? 'suture --help' : `suture ${known.name()} --help`,
   });
   process.stderr.write(`suture: ${usage.explain()}\n`);
