@@ -3,15 +3,15 @@
  * the patches in it.
  */
 import { SutureError } from '../base/errors.ts';
-import { type LoadBias, loadBias, plus, type Remote, toVaddr, type Vaddr, vaddr } from '../bytes/address.ts';
-import { Cursor } from '../bytes/cursor.ts';
+import { type LoadBias, loadBias, plus, type Remote, toVaddr, vaddr } from '../bytes/address.ts';
 import { EhFrame } from '../dwarf/eh-frame.ts';
-import { readEncodedPointer } from '../dwarf/pointer-encoding.ts';
-import { PT_GNU_EH_FRAME } from '../elf/constants.ts';
+import { framesOfObject } from '../dwarf/find-frames.ts';
+import type { ElfImage } from '../elf/image.ts';
+import type { MemoryImage } from '../elf/memory-image.ts';
 import { UnwindCache } from '../unwind/cache.ts';
 import type { UnwindModule } from '../unwind/frame.ts';
 import type { Region } from './region.ts';
-import type { SegmentView, TryRead } from './view.ts';
+import type { TryRead } from './view.ts';
 
 /** An object as far as unwinding needs it. */
 export interface UnwindObject {
@@ -20,28 +20,13 @@ export interface UnwindObject {
   readonly bias: LoadBias;
   readonly start: Remote;
   readonly end: Remote;
-  readonly image: {
-    readonly segments: readonly SegmentView[];
-    readVaddr(at: Vaddr, size: number): Uint8Array;
-    readToEnd(at: Vaddr): Uint8Array;
-    readonly dynamicSymbols: SymbolsAt;
-  };
-  /** The file, if it can be read: it has the symbols that memory lacks. */
-  readonly file: { readonly symbols: SymbolsAt & { readonly length: number } } | undefined;
-}
-
-interface SymbolsAt {
-  symbolAt(
-    address: Vaddr,
-  ): { readonly symbol: { readonly name: string }; readonly offset: number } | undefined;
+  readonly image: MemoryImage;
+  /** The file, if it can be read: it has the symbols, and in static executables the tables, that memory lacks. */
+  readonly file: ElfImage | undefined;
 }
 
 /** Tables by build id: processes of one program share them. */
 const tables = new UnwindCache<EhFrame | undefined>();
-
-const HEADER_SIZE = 4;
-const VERSION = 1;
-const LONGEST_POINTER = 8;
 
 export function unwindModules(
   objects: readonly UnwindObject[],
@@ -69,28 +54,10 @@ function objectModule(object: UnwindObject): UnwindModule {
   };
 }
 
-/**
- * The table that PT_GNU_EH_FRAME leads to, in memory. LSB Core, "The .eh_frame_hdr section". An object without one,
- * or with a damaged one, is unwound by nobody: its stacks are searched.
- */
-function framesOf({ image, path }: UnwindObject): EhFrame | undefined {
-  const segment = image.segments.find(({ type }) => type === PT_GNU_EH_FRAME);
-  if (segment === undefined) return undefined;
+/** An object without tables, or with damaged ones, is unwound by nobody: its stacks are searched. */
+function framesOf({ image, file }: UnwindObject): EhFrame | undefined {
   try {
-    const header = image.readVaddr(segment.vaddr, Math.min(segment.memSize, HEADER_SIZE + LONGEST_POINTER));
-    if (header[0] !== VERSION) return undefined;
-    const cursor = new Cursor(header, `${path}: .eh_frame_hdr`, HEADER_SIZE);
-    const pointer = readEncodedPointer(cursor, header[1] ?? 0, {
-      section: segment.vaddr,
-      data: segment.vaddr,
-    });
-    if (pointer === undefined || pointer.indirect) return undefined;
-    const address = vaddr(pointer.value);
-    return EhFrame.parse(image.readToEnd(address), {
-      address,
-      endsAtTerminator: true,
-      name: `${path}: .eh_frame`,
-    });
+    return framesOfObject(image, file);
   } catch (error) {
     if (error instanceof SutureError) return undefined;
     throw error;
