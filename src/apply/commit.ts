@@ -59,24 +59,29 @@ export function commitMethod(
   return { kind: 'exchange', changes, start: first, end: last, mapping: coveringMapping(maps, first, last) };
 }
 
-/** The mapping at `start`, after making sure that [start, end) is all of one kind: r-x, private, one file in sequence. */
+/**
+ * A mapping of the file among those that hold [start, end), after making sure that all of it is private r-x memory in
+ * one sequence of one file. Pages that an earlier exchange left without a file are part of that sequence.
+ */
 function coveringMapping(maps: readonly MappingView[], start: Remote, end: Remote): MappingView {
-  const first = maps.find((m) => m.start <= start && start < m.end);
+  const covering = maps.filter((m) => m.end > start && m.start < end);
+  const named = covering.find(({ path }) => path !== '') ?? covering[0];
+  const origin = named === undefined ? 0n : named.start - BigInt(named.fileOffset);
   let covered: bigint = start;
-  for (const m of maps) {
-    if (m.end <= start || m.start >= end) continue;
-    const alike = m.read && m.execute && !m.write && !m.shared;
-    if (m.start > covered || !alike) break;
+  for (const m of covering) {
+    const isCode = m.read && m.execute && !m.write && !m.shared;
+    const inSequence = m.path === '' || (m.path === named?.path && m.start - BigInt(m.fileOffset) === origin);
+    if (m.start > covered || !isCode || !inSequence) break;
     covered = m.end;
   }
-  if (first === undefined || covered < end) {
+  if (named === undefined || covered < end) {
     throw new SutureError(
       'UNSUPPORTED',
       `the code between ${hex(start)} and ${hex(end)} is not one private r-x range, so it cannot be exchanged in one step`,
       { remedy: 'restart the program with the fixed file' },
     );
   }
-  return first;
+  return named;
 }
 
 /** The bytes [start, start + current.length) as they are to be, from what they are. */

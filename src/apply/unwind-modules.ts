@@ -3,7 +3,7 @@
  * the patches in it.
  */
 import { SutureError } from '../base/errors.ts';
-import { type LoadBias, loadBias, plus, type Remote, toVaddr, vaddr } from '../bytes/address.ts';
+import { type LoadBias, loadBias, plus, type Remote, toVaddr, type Vaddr, vaddr } from '../bytes/address.ts';
 import { EhFrame } from '../dwarf/eh-frame.ts';
 import { framesOfObject } from '../dwarf/find-frames.ts';
 import type { ElfImage } from '../elf/image.ts';

@@ -33,7 +33,7 @@ export class Workshop implements Disposable {
   compile(name: string, source: string, flags: readonly string[] = []): string {
     const output = join(this.directory, name);
     writeFileSync(`${output}.c`, source);
-    execFileSync('gcc', ['-O1', '-g0', '-Wl,--build-id', ...flags, '-o', output, `${output}.c`], {
+    execFileSync('gcc', ['-O1', '-g0', '-Wl,--build-id', '-o', output, `${output}.c`, ...flags], {
       cwd: this.directory,
     });
     return output;
