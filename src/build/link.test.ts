@@ -367,6 +367,32 @@ __attribute__((aligned(16))) int main(int c, char **v) { (void)v; tiny(c); neigh
   assert.ok(original !== undefined && original.size >= 5 && original.entryBytes.length >= 10);
 });
 
+test('functions that a resolver chooses are called through the stub of a static base', async () => {
+  using shop = new Workshop(
+    {
+      'p.c': `#include <string.h>
+__attribute__((noinline)) int work(const char *s) { return (int)strlen(s); }
+int main(int c, char **v) { return work(v[0]) + c; }`,
+    },
+    ['-O1'],
+  );
+  const base = shop.base('program', '-static', 'p.c');
+  const fix = (body: string): string =>
+    `#include <string.h>
+int fixed(const char *s) __asm__("work.kpatch"); int fixed(const char *s) { ${body} }`;
+  const unit = await shop.unit('p.c', fix('return s ? (int)strlen(s) : 0;'), [{ name: 'work' }]);
+  const patch = linked(linkPatch({ ...request, base, units: [unit] }));
+  const stub = addressIn(patch, 'strlen');
+  const code = shop.run('objdump', '-d', '-j', '.plt', 'program');
+  assert.ok(stub !== undefined && code.includes(` ${stub.toString(16)}:`), code);
+  // A function that the unit did not call has no stub that the unit's own code shows.
+  const other = await shop.unit('p.c', fix('return strchr(s, 47) ? 1 : 0;'), [{ name: 'work' }]);
+  assert.match(
+    refusal(linkPatch({ ...request, base, units: [other] })),
+    /strchr is chosen by a resolver|strchr is not in/,
+  );
+});
+
 test('the redirect goes behind a landing pad', async () => {
   using shop = new Workshop(
     {

@@ -310,7 +310,17 @@ class Linker {
   #referToBase(unit: number, symbol: ElfSymbol, facts: RelocationFacts): number {
     const { name, composed } = this.#units[unit]!;
     const listed = composed.references.find((reference) => reference.name === symbol.name);
-    const scope = listed?.scope ?? 'global';
+    if (symbol.name.startsWith('.L')) {
+      this.refuse({
+        unit: name,
+        what: `the new code refers to ${symbol.name}, a label that was not brought along`,
+        remedy: 'report this with the source file and the compiler version',
+      });
+      return 0;
+    }
+    // The assembler adds names of its own (__tls_get_addr, _GLOBAL_OFFSET_TABLE_).
+    const isStatic = this.#placements[unit]!.local(symbol.name) !== undefined;
+    const scope = listed?.scope ?? (isStatic ? 'unit' : 'global');
     const reference = {
       name: symbol.name,
       scope,
