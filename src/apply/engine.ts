@@ -9,6 +9,7 @@ import { type Progress, silent } from '../base/progress.ts';
 import { UndoList } from '../base/undo.ts';
 import { hex, plus, type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
+import { MAGIC } from '../patch/layout.ts';
 import type { Patch } from '../patch/patch.ts';
 import { remoteCall } from '../process/remote-call.ts';
 import type { Target } from '../process/target.ts';
@@ -20,6 +21,7 @@ import { sameBytes } from './commit.ts';
 import type { OutcomeObject, ProcessOutcome } from './outcome.ts';
 import { type ApplyPlan, type ObjectPlan, type PlanOptions, type PlanResult, planApply } from './plan.ts';
 import { planRevert, type RevertChoice, type RevertPlan } from './plan-revert.ts';
+import { findReference } from './references.ts';
 import { type Region, readRegions } from './region.ts';
 import { mapRegion, regionParts, unmap } from './remote-memory.ts';
 import { abandonedRanges, settlement } from './settle.ts';
@@ -153,6 +155,8 @@ class Work {
   readonly #limits: StopLimits;
   readonly #access: TargetAccess;
   readonly #notes: string[] = [];
+  /** Of every thread, when the target was last changed. */
+  #stackPointers: readonly bigint[] = [];
 
   constructor(target: Target, options: EngineOptions, progress: Progress) {
     this.#target = target;
@@ -221,7 +225,7 @@ class Work {
     }));
     if (result.kind === 'busy') return this.#outcome('busy', touched, result);
     undo.keep();
-    for (const region of replaced) this.#unmapRegion(region);
+    this.#letGo(replaced, this.#stackPointers);
     return this.#outcome('applied', touched, result);
   }
 
@@ -270,7 +274,7 @@ class Work {
     const objects = revertedObjects(plan);
     if (result.kind === 'busy') return this.#outcome('busy', objects, result);
     undo.keep();
-    for (const region of regions) this.#unmapRegion(region);
+    this.#letGo(regions, this.#stackPointers);
     return this.#outcome('reverted', objects, result);
   }
 
@@ -302,10 +306,13 @@ class Work {
       for (const region of revert)
         this.#note(`patch ${region.id}, of which only a part was in force, was taken back`);
     }
-    for (const region of left) {
+    const neverRan = left.filter(({ state }) => state?.phase === 'placed');
+    for (const region of neverRan) {
       this.#unmapRegion(region);
       this.#note(`patch ${region.id}, which a killed command left unused, was removed`);
     }
+    const ran = left.filter((region) => !neverRan.includes(region));
+    if (ran.length > 0) this.#letGo(ran, []);
     if (journal.inherited.length === 0) return;
     const kept = regions.filter((region) => !left.includes(region) && !revert.includes(region));
     const intended = journal.inherited.filter(({ start }) => !kept.some((region) => region.start === start));
@@ -383,9 +390,11 @@ class Work {
     const { regions } = readRegions(snapshot.maps(), snapshot.memory.tryRead, snapshot.arch);
     const observer = observerOf(snapshot, regions);
     rehearse(this.#target, observer, forbidden);
-    return stopUntilSafe(this.#target, observer, forbidden, this.#limits, (stopped) =>
-      commit({ ...this.#access, call: (calls) => stopped.call(calls) }),
-    );
+    return stopUntilSafe(this.#target, observer, forbidden, this.#limits, (stopped) => {
+      const { dwarfSp } = this.#target.arch.registers;
+      commit({ ...this.#access, call: (calls) => stopped.call(calls) });
+      this.#stackPointers = stopped.threads.flatMap(({ registers }) => registers.get(dwarfSp) ?? []);
+    });
   }
 
   #setPhase(regions: readonly Region[], phase: Phase): void {
@@ -398,7 +407,38 @@ class Work {
     this.#access.write(plus(region, PHASE_OFFSET), bytes);
   }
 
-  /** No thread was in it when its last redirect went: nothing leads there any more. */
+  /**
+   * Lets regions go in which no thread was when their last redirect went. A region whose data or functions the program
+   * still refers to stays mapped, out of force, until a later command finds that nothing refers to it any more.
+   */
+  #letGo(regions: readonly Region[], stackPointers: readonly bigint[]): void {
+    const { tryRead } = new Snapshot(this.#target).memory;
+    const left = new Set(regions);
+    while (left.size > 0) {
+      const found = findReference([...left], this.#target.maps(), stackPointers, tryRead);
+      if (found.kind === 'none') break;
+      const kept = found.kind === 'found' ? [found.region] : [...left];
+      for (const region of kept) {
+        this.#retire(
+          region,
+          found.kind === 'found'
+            ? `the program refers to it at ${hex(found.at)}`
+            : 'the program has too much memory to search for references to it',
+        );
+        left.delete(region);
+      }
+    }
+    for (const region of left) this.#unmapRegion(region);
+  }
+
+  #retire(region: Region, why: string): void {
+    // A region of LibcarePlus has no phase; without its magic nobody takes it for a patch in force.
+    if (region.state === undefined) this.#access.write(region.start, new Uint8Array(MAGIC.length));
+    else if (region.state.phase === 'retired') return;
+    else this.#writePhase(region.start, 'retired');
+    this.#note(`the memory of patch ${region.id} stays: ${why}`);
+  }
+
   #unmapRegion({ start, end }: Region): void {
     unmap(this.#target.arch, this.#access.call, start, Number(end - start));
   }

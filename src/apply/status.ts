@@ -73,6 +73,7 @@ export interface Finding {
     | 'foreign-entry'
     | 'wrong-entry'
     | 'leftover'
+    | 'retired'
     | 'detached';
   /** Patch id; empty if it cannot be told. */
   readonly id: string;
@@ -155,6 +156,10 @@ function contentFindings(process: ProcessView, region: Region, sha256: Digest): 
 }
 
 function standingFindings(region: Region, standing: Standing | undefined): Bare[] {
+  if (standing === 'leftover' && region.state?.phase === 'retired') {
+    const text = 'taken back; its memory stays while the program refers to it';
+    return [{ severity: 'ok', kind: 'retired', text }];
+  }
   if (standing === 'leftover') {
     return [
       {

@@ -4,6 +4,7 @@ import {
   applyPatches,
   checkPatches,
   type EngineOptions,
+  repairProcess,
   revertPatches,
   statusOf,
   verifyProcess,
@@ -316,6 +317,7 @@ test('missing symbols are all named, and nothing is touched', async () => {
     'int nowhere(int); int nothere(int); int f(int x) { return nowhere(x) + nothere(x); }',
   );
   const program = shop.start(base);
+  assert.match(await program.ask('1'), /^2 3 /);
   const before = withTarget(program, (target) => target.maps().length);
   const outcome = apply(program, [patchOf({ id: 'missing', base, object: fixed, changed: ['f'] })]);
   assert.equal(outcome.outcome, 'refused');
@@ -434,4 +436,41 @@ int main(void) {
   assert.equal(await program.ask('1'), '6 5');
   expectDone(apply(program, [patchOf({ id: 'tls', base, object: fixed, changed: ['f'] })]), 'applied');
   assert.equal(await program.ask('1'), '106008 106');
+});
+
+test('memory that the program still refers to outlives the patch', async () => {
+  using shop = new Workshop();
+  const base = shop.compile(
+    'keeping',
+    `${HEAD}
+const char *text = "old";
+int f(int x) { return x == 0 ? (text = "old", 0) : x + 1; }
+int main(void) {
+  char line[64];
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  while (fgets(line, sizeof line, stdin)) { f(atoi(line)); printf("%s\\n", text); }
+}`,
+  );
+  const fixed = shop.compileObject(
+    'fix',
+    'extern const char *text; int f(int x) { text = "new"; return x; }',
+  );
+  const patch = patchOf({ id: 'keeping', base, object: fixed, changed: ['f'] });
+  const program = shop.start(base);
+  assert.equal(await program.ask('1'), 'old');
+  const before = withTarget(program, (target) => target.maps().length);
+  expectDone(apply(program, [patch]), 'applied');
+  assert.equal(await program.ask('1'), 'new');
+  const reverted = revert(program, ['keeping']);
+  expectDone(reverted, 'reverted');
+  assert.match(reverted.notes?.[0] ?? '', /stays: the program refers to it/);
+  assert.equal(await program.ask('1'), 'new', 'the string is still there');
+  assert.equal(await program.ask('0'), 'old');
+  const repaired = withTarget(program, (target) => repairProcess(target));
+  assert.ok(['applied', 'already'].includes(repaired.outcome));
+  assert.equal(
+    withTarget(program, (target) => target.maps().length),
+    before,
+    'and gone once nothing refers to it',
+  );
 });

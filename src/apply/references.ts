@@ -1,0 +1,89 @@
+/**
+ * Whether a program still refers to what a patch brought along: a string in a structure, a new function in a table of
+ * callbacks, the address of a new variable. Code that has been taken back makes no new ones, but those that it made
+ * live on in the program's data, and memory that they lead to must not go.
+ */
+import { plus, type Remote } from '../bytes/address.ts';
+import { viewOf } from '../bytes/record.ts';
+import type { Region } from './region.ts';
+import type { MappingView, TryRead } from './view.ts';
+
+export type References =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'found'; readonly at: Remote; readonly region: Region }
+  /** There is more memory than is searched. */
+  | { readonly kind: 'unknown' };
+
+const SEARCH_LIMIT = 1n << 30n;
+const CHUNK = 1 << 20;
+const WORD = 8;
+
+/**
+ * Searches the program's writable memory for the first word that leads into data, constants or to the start of a
+ * function of one of `regions`. Stack below a stack pointer is dead and passed over. Return addresses do not count:
+ * that no thread is in the code is known.
+ */
+export function findReference(
+  regions: readonly Region[],
+  maps: readonly MappingView[],
+  stackPointers: readonly bigint[],
+  tryRead: TryRead,
+): References {
+  const wanted = regions.map(targetsIn);
+  const ranges = maps.flatMap((m): { start: bigint; end: bigint }[] => {
+    if (!m.read || !m.write || regions.some(({ start, end }) => m.start < end && m.end > start)) return [];
+    const lowest = stackPointers
+      .filter((sp) => sp >= m.start && sp < m.end)
+      .reduce<bigint | undefined>((low, sp) => (low === undefined || sp < low ? sp : low), undefined);
+    return [{ start: lowest === undefined ? m.start : lowest & -BigInt(WORD), end: m.end }];
+  });
+  if (ranges.reduce((sum, { start, end }) => sum + (end - start), 0n) > SEARCH_LIMIT)
+    return { kind: 'unknown' };
+  const upperHalves = new Set(wanted.flatMap(({ upperHalves }) => upperHalves));
+  for (const { start, end } of ranges) {
+    for (let at = start; at < end; at += BigInt(CHUNK)) {
+      const size = Number(end - at < BigInt(CHUNK) ? end - at : BigInt(CHUNK));
+      const bytes = tryRead(at as Remote, size);
+      // Device memory and pages beyond a file's end cannot be read, and hold no pointers.
+      if (bytes === undefined) continue;
+      const view = viewOf(bytes);
+      for (let offset = 0; offset + WORD <= size; offset += WORD) {
+        if (!upperHalves.has(view.getUint32(offset + 4, true))) continue;
+        const value = view.getBigUint64(offset, true);
+        const hit = wanted.find((targets) => targets.includes(value));
+        if (hit !== undefined) return { kind: 'found', at: plus(at as Remote, offset), region: hit.region };
+      }
+    }
+  }
+  return { kind: 'none' };
+}
+
+interface Targets {
+  readonly region: Region;
+  readonly upperHalves: readonly number[];
+  includes(value: bigint): boolean;
+}
+
+function targetsIn(region: Region): Targets {
+  const { start, end, code, state, manifest } = region;
+  const first = region.functions[0];
+  const changed = manifest?.functions[first?.record ?? 0];
+  const text =
+    first === undefined ? code.start : first.replacement - BigInt(changed?.replacement.offset ?? 0);
+  const entries = new Set(
+    (manifest?.functions ?? [])
+      .filter(({ kind }) => kind === 'new')
+      .map(({ replacement }) => text + BigInt(replacement.offset)),
+  );
+  const stubs = { start: start + BigInt(state?.stubsOffset ?? 0), size: BigInt(state?.stubsSize ?? 0) };
+  const upperHalves: number[] = [];
+  for (let half = start >> 32n; half <= end >> 32n; half++) upperHalves.push(Number(half));
+  return {
+    region,
+    upperHalves,
+    includes(value) {
+      if (value >= code.end && value < end) return true;
+      return entries.has(value) || (value >= stubs.start && value < stubs.start + stubs.size);
+    },
+  };
+}
