@@ -38,8 +38,10 @@ const PHASES = [
   tests('rival', 'results compared with readelf, objdump, gdb, …', 'test/rival'),
   tests('fuzz', 'parsers under mutated input', 'test/fuzz'),
   tests('golden', 'texts as they were agreed', 'test/golden'),
+  tests('engine', 'the apply engine on live processes', 'test/apply'),
   tests('programs', 'programs patched while they run', 'test/programs'),
   tests('cli', 'the command line from end to end', 'test/cli'),
+  tool('demo', 'what npm run demo shows', process.execPath, 'scripts/demo.mjs'),
 ];
 
 /** Every *.test.ts and *.test.mjs below a folder of the project, in a stable order. */

@@ -27,7 +27,7 @@ export {
 export type { Outcome, OutcomeObject, ProcessOutcome } from './apply/outcome.ts';
 export type { Blocker } from './apply/safety.ts';
 export type { AppliedPatch, Finding, PatchedFunction, PatchedObject } from './apply/status.ts';
-export { EXIT, type ErrorCode, type ExitCode, SutureError } from './base/errors.ts';
+export { type ErrorCode, EXIT, type ExitCode, SutureError } from './base/errors.ts';
 export { type Progress, silent } from './base/progress.ts';
 export { buildPatchSet } from './build/pipeline.ts';
 export { type Recording, record } from './build/recorder.ts';
