@@ -29,6 +29,7 @@ import {
 } from '../sys/ptrace.ts';
 import { FAULT_SIGNALS, signalBit } from '../sys/signals.ts';
 import type { Mapping } from './maps.ts';
+import { closeReturnPage, type MakeCall, openReturnPage } from './return-page.ts';
 import { inRestartableSequence } from './rseq.ts';
 import { stackBottom } from './stack-room.ts';
 import type { Target } from './target.ts';
@@ -117,43 +118,18 @@ export function runCalls(target: Target, thread: Injectable, calls: readonly Tar
   }
 }
 
-const PROT_READ_EXEC = 5n;
-const MAP_PRIVATE_ANONYMOUS = 0x22n;
-/** Behind the code in the page to which functions return: what a killed run left behind is known by it. */
-const MARK = new TextEncoder().encode('suture: functions return here');
-const MARK_OFFSET = 64;
-
-/** Functions return to a page of our own, which keeps their result. It is mapped and unmapped by the same thread. */
 function runWithFunctions(target: Target, run: Run, calls: readonly TargetCall[]): bigint[] {
-  const { arch, memory } = target;
-  const { numbers, functionReturn } = arch.syscall;
-  const size = BigInt(arch.pageSize);
-  const system = (number: number, ...args: bigint[]): bigint => run.call({ kind: 'syscall', number, args });
-  const leftBehind = leftReturnPage(target);
-  const mapped = leftBehind ?? system(numbers.mmap, 0n, size, PROT_READ_EXEC, MAP_PRIVATE_ANONYMOUS, -1n, 0n);
-  if (mapped < 0n)
-    throw new SutureError('SYSCALL', `mmap in process ${target.pid} failed with errno ${-mapped}`);
-  const page = remote(mapped);
+  const system: MakeCall = (number, ...args) => run.call({ kind: 'syscall', number, args });
+  const page = openReturnPage(target, system);
   try {
-    memory.write(page, functionReturn);
-    memory.write(plus(page, MARK_OFFSET), MARK);
     run.returnTo(page);
     return calls.map((call) => run.call(call));
   } finally {
     if (!run.lost) {
       run.returnTo(undefined);
-      system(numbers.munmap, page, size);
+      closeReturnPage(target, page, system);
     }
   }
-}
-
-function leftReturnPage(target: Target): Remote | undefined {
-  return target.maps().find((mapping) => {
-    if (!mapping.execute || mapping.inode !== 0 || mapping.path !== '') return false;
-    if (mapping.end - mapping.start !== BigInt(target.arch.pageSize)) return false;
-    const mark = target.memory.tryRead(plus(mapping.start, MARK_OFFSET), MARK.length);
-    return mark !== undefined && Buffer.compare(mark, MARK) === 0;
-  })?.start;
 }
 
 type CallStop = 'syscall' | 'fault';
