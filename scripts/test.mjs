@@ -54,6 +54,12 @@ function testsBelow(folder) {
     .sort();
 }
 
+/** Test files that no phase runs. */
+function forgottenTests() {
+  const run = new Set(PHASES.flatMap((phase) => phase.folders ?? []).flatMap(testsBelow));
+  return ['src', 'test', 'scripts'].flatMap(testsBelow).filter((file) => !run.has(file));
+}
+
 function runTests(name, files) {
   if (files.length === 0) {
     console.log(`no test file for phase ${name}`);
@@ -96,6 +102,11 @@ function main() {
   if (unknown.length > 0) {
     console.error(`no phase named ${unknown.join(', ')}; see --list`);
     return 2;
+  }
+  const forgotten = forgottenTests();
+  if (forgotten.length > 0) {
+    console.error(`no phase runs ${forgotten.join(', ')}: give the folder a phase in scripts/test.mjs`);
+    return 1;
   }
   setUp('test');
 

@@ -379,7 +379,7 @@ class Linker {
     if (this.#added.size === 0) return [];
     const names = [...this.#added].join(', ');
     return [
-      `${this.#base.name} does not use yet: ${names}; whether a process has them is seen when the patch is applied`,
+      `${fileNameOf(this.#base)} does not use yet: ${names}; whether a process has them is seen when the patch is applied`,
     ];
   }
 
@@ -435,7 +435,7 @@ class Linker {
     if (found?.kind === 'found' && found.warning !== undefined) this.warnings.push(found.warning);
     const isReplaced = found?.kind === 'found';
     if (found?.kind === 'absent') {
-      this.warnings.push(`${fn.name} is not in ${this.#base.name}: nothing calls the old one there`);
+      this.warnings.push(`${fn.name} is not in ${fileNameOf(this.#base)}: nothing calls the old one there`);
     }
     return {
       name: fn.name,
@@ -478,3 +478,6 @@ function useClass(use: ReferenceKind): string {
   if (use.startsWith('tls-')) return 'tls';
   return use === 'call' || use === 'got' ? use : 'address';
 }
+
+/** For texts that travel with the patch: two builds in different folders give the same bytes. */
+const fileNameOf = ({ name }: Base): string => name.slice(name.lastIndexOf('/') + 1);

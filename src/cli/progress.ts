@@ -52,7 +52,6 @@ export async function barProgress(stream: Stream, verbose: boolean): Promise<Sho
           barIncompleteChar: '░',
           barsize: 24,
           clearOnComplete: true,
-          hideCursor: true,
           linewrap: false,
           gracefulExit: false,
           stream: process.stderr,

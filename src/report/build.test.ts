@@ -9,7 +9,7 @@ const result: BuildResult = {
     {
       file: 'patches/5a31f0c2d9e4aa.kpatch',
       buildId: '5a31f0c2d9e4aa',
-      object: 'noted',
+      object: '/src/noted/noted',
       functions: [
         { name: 'echo', unit: 'command.c', kind: 'changed', reason: 'its code differs' },
         { name: 'clear', unit: 'connection.c', kind: 'new', reason: 'echo calls it' },

@@ -1,5 +1,6 @@
 /** What a build made and why, for a person and for a script. */
 import type { BuildResult, BuiltPatch, Refused } from '../build/result.ts';
+import { fileName } from './outcome.ts';
 import type { Paint } from './paint.ts';
 import { counted, shortId } from './quantity.ts';
 import { table } from './table.ts';
@@ -43,7 +44,7 @@ function builtText(patch: BuiltPatch, paint: Paint): string {
     .filter(({ kind }) => kind === 'new')
     .map(({ name, unit, size }) => [paint.green('new'), name, unit, counted(size, 'byte')]);
   return [
-    `${paint.bold(patch.file)}  for ${patch.object} (${shortId(patch.buildId)}), from ${counted(patch.units, 'unit')}\n`,
+    `${paint.bold(patch.file)}  for ${fileName(patch.object)} (${shortId(patch.buildId)}), from ${counted(patch.units, 'unit')}\n`,
     table(['', 'FUNCTION', 'UNIT', 'WHY'], rows),
     variables.length === 0 ? '' : table(['', 'VARIABLE', 'UNIT', 'SIZE'], variables),
     ...patch.warnings.map((warning) => `${paint.yellow('warning:')} ${warning}\n`),
