@@ -52,6 +52,7 @@ export function remoteCall(
       reasons.push(`thread ${tid}: ${outcome}`);
     }
     if (!target.alive()) throw target.gone();
+    if (target.status().State === 'T') throw stoppedMeanwhile(target);
     if (process.hrtime.bigint() > deadlineNs) {
       throw new SutureError(
         'BUSY',
@@ -112,10 +113,10 @@ function callThrough(
   return runCalls(target, prepared.thread, calls);
 }
 
-export function stoppedMeanwhile(target: Target, signal: number): SutureError {
+export function stoppedMeanwhile(target: Target, signal?: number): SutureError {
   return new SutureError(
     'PROCESS_UNFIT',
-    `process ${target.pid} (${target.comm}) was stopped by signal ${signal}`,
+    `process ${target.pid} (${target.comm}) was stopped by ${signal === undefined ? 'a signal' : `signal ${signal}`}`,
     { remedy: `resume it: kill -CONT ${target.pid}` },
   );
 }
