@@ -146,3 +146,21 @@ function exchange(
   }
   change.fate.moved = true;
 }
+
+/**
+ * Carries out the changes on a copy of the bytes that they concern, so that the code has been run once before the
+ * target is held.
+ */
+export function rehearseCommit(arch: Arch, prepared: readonly PreparedChange[], access: TargetAccess): void {
+  for (const change of prepared) {
+    const { start, end } = change;
+    const bytes = access.read(start, Number(end - start));
+    const part = (at: Remote, size: number) => bytes.subarray(Number(at - start), Number(at - start) + size);
+    const method = { kind: 'write' as const, changes: change.changes, start, end };
+    commitChanges(arch, [method], {
+      read: (at, size) => part(at, size).slice(),
+      write: (at, written) => part(at, written.length).set(written),
+      call: () => [],
+    });
+  }
+}

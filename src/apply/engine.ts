@@ -15,7 +15,7 @@ import { remoteCall } from '../process/remote-call.ts';
 import type { Target } from '../process/target.ts';
 import { Journal } from '../store/state.ts';
 import { readProc } from '../sys/procfs.ts';
-import { commitChanges, prepareChanges, type TargetAccess } from './change.ts';
+import { commitChanges, prepareChanges, rehearseCommit, type TargetAccess } from './change.ts';
 import { type CheckOutcome, checkProcess } from './check.ts';
 import { sameBytes } from './commit.ts';
 import type { OutcomeObject, ProcessOutcome } from './outcome.ts';
@@ -202,6 +202,7 @@ class Work {
         noteUndo: (what, take) => undo.note(what, take),
       },
     );
+    rehearseCommit(this.#target.arch, prepared, this.#access);
     const replaced = objects.flatMap(({ replaces }) => replaces);
     const result = this.#change(
       snapshot,

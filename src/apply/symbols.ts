@@ -65,23 +65,23 @@ function definitionIn(object: ObjectView, { name, version, use }: Lookup): Symbo
 
 /** Objects whose definitions a reference from `from` may bind to, in the dynamic linker's order. */
 export function scopeOf(process: ProcessView, from: ObjectView): readonly ObjectView[] {
-  const loaded = linkOrder(process);
-  const global = globalScope(loaded);
+  const { objects: loaded, isKnown } = linkOrder(process);
+  const global = globalScope(loaded, isKnown);
   const own = breadthFirst([from], loaded);
   return [...global, ...own.filter((object) => !global.includes(object))];
 }
 
 /**
  * The executable, what was preloaded, and what both need, breadth first. Preloaded objects stand in the dynamic
- * linker's list between the executable and the first object that it needs.
+ * linker's list between the executable and the first object that it needs; without the list nobody knows them.
  */
-function globalScope(loaded: readonly ObjectView[]): readonly ObjectView[] {
+function globalScope(loaded: readonly ObjectView[], isKnown: boolean): readonly ObjectView[] {
   const executable = loaded.find((object) => object.isExecutable);
   if (executable === undefined) return [...loaded];
   const needed = neededBy(executable, loaded);
   const rest = loaded.slice(loaded.indexOf(executable) + 1);
   const firstNeeded = rest.findIndex((object) => needed.includes(object));
-  const preloaded = firstNeeded > 0 ? rest.slice(0, firstNeeded) : [];
+  const preloaded = isKnown && firstNeeded > 0 ? rest.slice(0, firstNeeded) : [];
   return breadthFirst([executable, ...preloaded], loaded);
 }
 
@@ -114,7 +114,7 @@ const MODULE_LINKS = { mapAddress: 8, dynamicSection: 16, next: 24, size: 32 } a
  * Objects in the order of the dynamic linker's own list (struct r_debug and struct link_map of <link.h>, found by the
  * executable's DT_DEBUG), without the vdso; in order of addresses, the executable first, when there is no list.
  */
-export function linkOrder(process: ProcessView): readonly ObjectView[] {
+function linkOrder(process: ProcessView): { objects: readonly ObjectView[]; isKnown: boolean } {
   const modules = process.modules().filter((module) => !module.isVdso);
   const byDynamic = new Map<bigint, ObjectView>();
   const executable = modules.find((module) => module.isExecutable);
@@ -139,10 +139,11 @@ export function linkOrder(process: ProcessView): readonly ObjectView[] {
       entry = view.getBigUint64(MODULE_LINKS.next, true);
     }
   }
-  if (order.length > 0) return order;
-  return [...modules].sort((a, b) =>
+  if (order.length > 0) return { objects: order, isKnown: true };
+  const objects = [...modules].sort((a, b) =>
     a.isExecutable !== b.isExecutable ? (a.isExecutable ? -1 : 1) : a.start < b.start ? -1 : 1,
   );
+  return { objects, isKnown: false };
 }
 
 /** The word at a link-time address of an object, now. */
