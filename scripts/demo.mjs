@@ -129,6 +129,8 @@ async function play(folder) {
 
     say('4. Before: another client reads the operator’s password');
     expect('the hole is open', leaks(await attack(port)));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const untouched = user.longestSince();
 
     say('5. Apply the patch while the user works');
     await mustShow(folder, suture, 'check', '--pid', pid, 'patches');
@@ -154,9 +156,9 @@ async function play(folder) {
     const { requests, wrong } = user.seen;
     expect(`${requests} requests on one connection, ${wrong} failed`, requests > 100 && wrong === 0);
     console.log(
-      `       longest wait during apply ${applied.toFixed(1)} ms, during revert ${reverted.toFixed(1)} ms`,
+      `       longest wait for an answer: ${untouched.toFixed(1)} ms before, ${applied.toFixed(1)} ms during apply, ${reverted.toFixed(1)} ms during revert`,
     );
-    expect('no wait was longer than 250 ms', user.seen.longest < 250);
+    expect('none was longer than a second', user.seen.longest < 1000);
     expect('the server is the same process', child.exitCode === null && child.signalCode === null);
   } finally {
     child.removeAllListeners('exit');
