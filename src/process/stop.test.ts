@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { remote, toRemote } from '../bytes/address.ts';
 import { sleepMicroseconds } from '../sys/scheduler.ts';
+import { mappingAt } from './maps.ts';
+import { inRestartableSequence } from './rseq.ts';
+import { stackBottom } from './stack-room.ts';
 import { stopAll } from './stop.ts';
 import type { Stopped } from './stopped.ts';
 import { Target } from './target.ts';
-import { type Activity, cleanUp, Workers } from './test-target.ts';
+import { type Activity, cleanUp, compile, endChild, start, Workers } from './test-target.ts';
 
 after(cleanUp);
 
@@ -115,4 +119,80 @@ test('a process killed while it is held is gone, and can be waited for', async (
   assert.equal(target.alive(), false);
   assert.throws(() => stopAll(target, { collectDeadlineMs: 100 }), { code: 'PROCESS_GONE' });
   target.close();
+});
+
+test('the bottom of an alternate signal stack is found in the frame at its top', async () => {
+  const workers = new Workers(['handler']);
+  try {
+    await workers.expectProgress();
+    const target = Target.open(workers.pid);
+    const program = target.modules().find(({ isExecutable }) => isExecutable)!;
+    const stacks = toRemote(
+      program.file!.symbols.named('stacks.0')[0]?.value ?? program.file!.symbols.named('stacks.1')[0]!.value,
+      program.bias,
+    );
+    const mappings = target.maps();
+    let onAlternate = 0;
+    for (let i = 0; i < 50; i++) {
+      using stopped = stop(target);
+      const [{ registers, prstatus } = assert.fail()] = stopped.threads;
+      const sp = remote(registers.get(7) ?? 0n);
+      const bottom = stackBottom(target.memory, mappings, sp, target.arch.syscall.threadPointer(prstatus));
+      assert.equal(bottom.kind, 'known');
+      if (sp < stacks || sp >= stacks + 32768n) continue;
+      onAlternate++;
+      // The array may begin in the mapping before: less room than there is, never more.
+      const { start } = mappingAt(mappings, sp)!;
+      const expected = [start, stacks].sort((one, other) => Number(other - one))[0];
+      assert.deepEqual(bottom, { kind: 'known', at: expected });
+    }
+    assert.ok(onAlternate > 10, `${onAlternate} stops in a handler`);
+    target.close();
+  } finally {
+    workers.end();
+  }
+});
+
+/** Spends its time in a restartable sequence that is aborted, and begun again, whenever the thread is interrupted. */
+const SEQUENCE = `
+#include <stddef.h>
+#include <sys/rseq.h>
+int main(void) {
+  struct rseq *area = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+  for (;;) {
+    __asm__ volatile(
+      ".pushsection __rseq_cs, \\"aw\\"\\n .balign 32\\n 3: .long 0, 0\\n .quad 1f, 2f - 1f, 4f\\n .popsection\\n"
+      "lea 3b(%%rip), %%rax\\n mov %%rax, %0\\n"
+      ".globl sequence_start, sequence_end\\n"
+      "1: sequence_start: mov $100000, %%ecx\\n 5: dec %%ecx\\n jnz 5b\\n 2: sequence_end: jmp 6f\\n"
+      ".long 0x53053053\\n 4: jmp 6f\\n 6:"
+      : "=m"(area->rseq_cs) : : "rax", "rcx", "memory");
+  }
+}`;
+
+test('a thread in a restartable sequence is seen to be in one', async () => {
+  const pid = start(compile('sequence', SEQUENCE));
+  try {
+    const target = Target.open(pid);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const program = target.modules().find(({ isExecutable }) => isExecutable)!;
+    const at = (name: string): bigint => toRemote(program.file!.symbols.named(name)[0]!.value, program.bias);
+    const [from, to] = [at('sequence_start'), at('sequence_end')];
+    let inside = 0;
+    for (let i = 0; i < 30; i++) {
+      using stopped = stop(target);
+      const { pc } = stopped.threads[0]!.registers;
+      const expected = pc >= from && pc < to;
+      assert.equal(inRestartableSequence(target.memory, pid, pc), expected);
+      if (expected) {
+        inside++;
+        assert.throws(() => stopped.call([GETPID]), /restartable sequence/);
+      }
+    }
+    assert.ok(inside > 10, `${inside} stops inside`);
+    assert.ok(target.alive());
+    target.close();
+  } finally {
+    endChild(pid);
+  }
 });
