@@ -165,12 +165,14 @@ function planObject(
     ? threadStorageOf(process, object)
     : { owner: object.path, blockOffset: undefined, moduleId: undefined };
   const patchDigest = options.sha256(patch.bytes);
+  // Undo bytes must not lead into a patch that goes away in the same step.
+  const beneath = replaces.length > 0 ? entries.map((entry) => ({ ...entry, present: entry.base })) : entries;
   const render = (resolved: ReadonlyMap<Remote, Remote>): Uint8Array =>
     renderRegion({
       link: { patch, base: object, layout, region: start, linkage, bindings, ownStorage, resolved },
       manifest,
       manifestBytes,
-      entries,
+      entries: beneath,
       sequence: options.sequence,
       transaction: options.transaction,
       patchDigest,
