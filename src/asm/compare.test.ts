@@ -354,7 +354,7 @@ const cases: Record<string, Case> = {
   },
 };
 
-const stem = (name: string): string => name.replace(/\.\d+$/, '');
+const stem = (name: string): string => name.replace(/(\.constprop)?\.\d+$/, '');
 
 for (const [name, c] of Object.entries(cases)) {
   test(name, async () => {

@@ -2,6 +2,7 @@
 import { compareOthers } from './compare-others.ts';
 import { compareVariables } from './compare-variables.ts';
 import type { FunctionDifference, Reason, UnitDifference } from './difference.ts';
+import { ContentWalk, type Match } from './match.ts';
 import { type Pairing, pairKey, pairUnits } from './pair.ts';
 import { clonedFrom } from './stem.ts';
 import type { AsmUnit, Block } from './unit.ts';
@@ -102,9 +103,28 @@ function reasonOf(comparison: Comparison, key: number): Reason {
       };
     }
     case 'text':
-      return { kind: 'code', firstDifference: difference(comparison, match.differsAt) };
+      return { kind: 'code', firstDifference: difference(comparison, visibleDifference(comparison, match)) };
   }
 }
+
+/** Where the texts first differ for a reader. Where only a label has moved, that is later than the first difference. */
+function visibleDifference(
+  { original, patched }: Comparison,
+  match: Match,
+): readonly [number, number] | undefined {
+  const left = new ContentWalk(original, match.original);
+  const right = new ContentWalk(patched, match.patched);
+  for (;;) {
+    const a = left.next();
+    const b = right.next();
+    if (a < 0 && b < 0) return match.differsAt;
+    if (a < 0 || b < 0) return [a, b];
+    if (withoutLabels(original.statementText(a)) !== withoutLabels(patched.statementText(b))) return [a, b];
+  }
+}
+
+/** Private labels and the numbers of names left out. */
+const withoutLabels = (text: string): string => text.replace(/\.L[\w.$]+/g, '.L').replace(/\.\d+\b/g, '');
 
 function difference(
   { original, patched }: Comparison,

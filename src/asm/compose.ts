@@ -101,7 +101,10 @@ class Composer {
     return {
       text: lines.join('\n'),
       functions: functions.map((taken) => this.#describe(taken)),
-      newVariables: data.map((block) => this.#defined.get(this.#p.blockSymbol(block)) ?? '').filter(Boolean),
+      newVariables: data
+        .filter((block) => block.section.use !== 'exceptions')
+        .map((block) => this.#defined.get(this.#p.blockSymbol(block)) ?? '')
+        .filter(Boolean),
       references,
     };
   }

@@ -132,6 +132,11 @@ export class Matcher {
     if (original.kind === 'variable' && isZero(original) && isZero(patched)) {
       return original.size === patched.size ? undefined : [-1, -1];
     }
+    // The name of a type without linkage: its text is the symbol itself, number included (Itanium C++ ABI 2.9.3).
+    const stem = this.known.originalStems.get(this.#o.blockSymbol(original));
+    if (stem?.startsWith('_ZTS') && this.known.patchedStems.get(this.#p.blockSymbol(patched)) === stem) {
+      return undefined;
+    }
     const own = this.#walk(original, patched);
     if (own !== undefined) return own;
     if (original.parts.length !== patched.parts.length) return [-1, -1];
@@ -146,6 +151,16 @@ export class Matcher {
   }
 
   #walk(original: Block, patched: Block): readonly [number, number] | undefined {
+    // Personality and exception table may stand before the first label, where no label can depend on their number.
+    const leads = [
+      this.#frameReferences(this.#o, original),
+      this.#frameReferences(this.#p, patched),
+    ] as const;
+    for (let i = 0; i < Math.max(leads[0].length, leads[1].length); i++) {
+      const a = leads[0][i] ?? -1;
+      const b = leads[1][i] ?? -1;
+      if (a < 0 || b < 0 || !this.sameStatement(a, b)) return [a, b];
+    }
     const left = new ContentWalk(this.#o, original);
     const right = new ContentWalk(this.#p, patched);
     for (;;) {
@@ -154,6 +169,11 @@ export class Matcher {
       if (a < 0 && b < 0) return undefined;
       if (a < 0 || b < 0 || !this.sameStatement(a, b)) return [a, b];
     }
+  }
+
+  #frameReferences(unit: AsmUnit, block: Block): readonly number[] {
+    if (block.lead.length === 0) return block.lead;
+    return block.lead.filter((s) => unit.parts.statementKind.at(s) === Statement.FrameReference);
   }
 
   /** Whether two statements have the same text but for symbols, and symbols that can be the same. */

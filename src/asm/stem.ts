@@ -8,6 +8,8 @@
 export function stemOf(name: string): string {
   let stem = name.includes('.') ? name.replace(/\.\d+(?=\.|$)/g, '') : name;
   if (stem.startsWith('_Z')) {
+    // clang calls a closure type of internal linkage `3$_2`: a source name of its own, numbered in the whole unit.
+    if (stem.includes('$_')) stem = stem.replace(/\d+\$_\d+/g, '$_#');
     if (/U[lt]/.test(stem)) {
       stem = stem.replace(/(Ul[A-Za-z0-9_]*?E)\d*_/g, '$1#_').replace(/Ut\d*_/g, 'Ut#_');
     }

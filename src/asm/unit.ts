@@ -191,6 +191,9 @@ export class AsmUnit {
   /** Every reference of the block's statements, in order. */
   *references(block: Block): Generator<number> {
     const { statementRefs, refSymbol, statementKind } = this.parts;
+    for (const s of block.lead) {
+      for (let i = statementRefs.at(s); i < statementRefs.at(s + 1); i++) yield refSymbol.at(i);
+    }
     for (let r = 0; r < block.ranges.length; r += 2) {
       for (let s = block.ranges[r]!; s < block.ranges[r + 1]!; s++) {
         const kind = statementKind.values[s]!;

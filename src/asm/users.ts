@@ -24,9 +24,8 @@ export class Users {
       if (block.kind === 'function') {
         for (const label of block.labels) this.#functions.add(baseName(unit.symbolName(label)));
       }
-      for (let r = 0; r < block.ranges.length; r += 2) {
-        const end = statementRefs.values[block.ranges[r + 1]!]!;
-        for (let i = statementRefs.values[block.ranges[r]!]!; i < end; i++) {
+      const note = (from: number, to: number): void => {
+        for (let i = from; i < to; i++) {
           const target = symbolBlock[refSymbol.values[i]!]!;
           if (target < 0) continue;
           const root = blocks[target]!.root;
@@ -34,6 +33,10 @@ export class Users {
           const list = users[root]!;
           if (list[list.length - 1] !== block.root) list.push(block.root);
         }
+      };
+      for (const s of block.lead) note(statementRefs.at(s), statementRefs.at(s + 1));
+      for (let r = 0; r < block.ranges.length; r += 2) {
+        note(statementRefs.values[block.ranges[r]!]!, statementRefs.values[block.ranges[r + 1]!]!);
       }
     }
     return users;
