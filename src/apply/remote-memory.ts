@@ -71,23 +71,28 @@ export function mapRegion(
     unmap(arch, call, remote(reserved ?? 0n), size);
     return false;
   }
-  const results = call(
-    parts.map((part) => ({
-      kind: 'syscall',
-      number: mmap,
-      args: [
-        part.start,
-        BigInt(part.size),
-        part.protection,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-        NO_FILE,
-        0n,
-      ],
-    })),
-  );
-  parts.forEach((part, i) => {
-    checked(results[i], `map ${part.size} bytes at ${hex(part.start)} with protection ${part.protection}`);
-  });
+  try {
+    const results = call(
+      parts.map((part) => ({
+        kind: 'syscall',
+        number: mmap,
+        args: [
+          part.start,
+          BigInt(part.size),
+          part.protection,
+          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+          NO_FILE,
+          0n,
+        ],
+      })),
+    );
+    parts.forEach((part, i) => {
+      checked(results[i], `map ${part.size} bytes at ${hex(part.start)} with protection ${part.protection}`);
+    });
+  } catch (error) {
+    unmap(arch, call, start, size);
+    throw error;
+  }
   return true;
 }
 

@@ -1,0 +1,298 @@
+/** One command on one process: what it does while the process runs, and what in the stop. */
+import { SutureError } from '../base/errors.ts';
+import type { Progress } from '../base/progress.ts';
+import { UndoList } from '../base/undo.ts';
+import { hex } from '../bytes/address.ts';
+import type { Patch } from '../patch/patch.ts';
+import { remoteCall } from '../process/remote-call.ts';
+import type { Target } from '../process/target.ts';
+import { Journal } from '../store/state.ts';
+import { commitChanges, prepareChanges, rehearseCommit, type TargetAccess } from './change.ts';
+import type { OutcomeObject, ProcessOutcome } from './outcome.ts';
+import { type ObjectPlan, type PlanOptions, type PlanResult, planApply } from './plan.ts';
+import { planRevert, type RevertChoice, type RevertPlan } from './plan-revert.ts';
+import { readRegions } from './region.ts';
+import { RegionKeeper } from './region-keeper.ts';
+import type { ForbiddenRange } from './safety.ts';
+import { abandonedRanges, settlement } from './settle.ts';
+import { Snapshot } from './snapshot.ts';
+import { standings } from './stack.ts';
+import { observerOf, rehearse, type StopLimits, type StopResult, stopUntilSafe } from './stop.ts';
+
+/** Plans are made again this often when something has come to lie in the chosen place. */
+const PLACE_ATTEMPTS = 8;
+
+/** An outcome of nothing done. */
+export const blank = ({ pid, exe }: Target) => ({ pid, exe, objects: [], stopMicroseconds: 0, attempts: 0 });
+
+/** One command on one process. */
+export class Work {
+  readonly #target: Target;
+  readonly #options: PlanOptions;
+  readonly #progress: Progress;
+  readonly #limits: StopLimits;
+  readonly #access: TargetAccess;
+  readonly #keeper: RegionKeeper;
+  readonly #notes: string[] = [];
+  /** Of every thread, when the target was last changed. */
+  #stackPointers: readonly bigint[] = [];
+
+  constructor(target: Target, options: PlanOptions, limits: StopLimits, progress: Progress) {
+    this.#target = target;
+    this.#options = options;
+    this.#progress = progress;
+    this.#limits = limits;
+    this.#access = {
+      read: (at, size) => target.memory.read(at, size),
+      write: (at, bytes) => target.memory.write(at, bytes),
+      call: (calls) => remoteCall(target, calls),
+    };
+    this.#keeper = new RegionKeeper(target, this.#access, (text) => this.#note(text));
+  }
+
+  apply(patches: readonly Patch[]): ProcessOutcome {
+    // Most processes of --all are not concerned: they are neither locked nor cleaned.
+    const first = planApply(new Snapshot(this.#target), patches, this.#options);
+    if (first.kind === 'not-applicable') return this.#outcome('not-applicable', [], { reason: first.reason });
+
+    using journal = Journal.open(this.#target);
+    this.#settle(journal);
+    using undo = new UndoList();
+    const placed = this.#place(patches, journal, undo);
+    if (placed.kind === 'already') {
+      const reason = `${patches[0]?.manifest.id} is applied already`;
+      return this.#outcome('already', objectsOf(patches, placed.objects), { reason });
+    }
+    if (placed.kind === 'not-applicable')
+      return this.#outcome('not-applicable', [], { reason: placed.reason });
+
+    const { objects } = placed;
+    this.#keeper.fill(objects);
+    const snapshot = new Snapshot(this.#target);
+    const prepared = prepareChanges(
+      objects.flatMap(({ changes }) => changes),
+      {
+        process: snapshot,
+        access: this.#access,
+        lowestAddress: this.#options.lowestAddress,
+        intend: (mapping) => journal.intend(mapping),
+        noteUndo: (what, take) => undo.note(what, take),
+      },
+    );
+    rehearseCommit(this.#target.arch, prepared, this.#access);
+    const replaced = objects.flatMap(({ replaces }) => replaces);
+    const result = this.#change(
+      snapshot,
+      objects.flatMap(({ forbidden }) => forbidden),
+      (access) => {
+        this.#keeper.mark(replaced, 'reverting');
+        try {
+          commitChanges(this.#target.arch, prepared, access);
+        } catch (error) {
+          this.#keeper.mark(replaced, 'active');
+          throw error;
+        }
+        // From here on the redirects lead into the regions, whatever happens next.
+        undo.keep();
+        for (const { region } of objects) this.#keeper.markAt(region.start, 'active');
+      },
+    );
+    const touched = objects.map(({ object, functions, patch }) => ({
+      path: object.path,
+      buildId: object.buildId ?? '',
+      id: patch.manifest.id,
+      functions,
+    }));
+    if (result.kind === 'busy') return this.#outcome('busy', touched, result);
+    this.#keeper.letGo(replaced, this.#stackPointers);
+    return this.#outcome('applied', touched, result);
+  }
+
+  revert(chosen: RevertChoice, what: string): ProcessOutcome {
+    const before = new Snapshot(this.#target);
+    const { regions } = readRegions(before.maps(), before.memory.tryRead, before.arch);
+    if (!regions.some(chosen)) {
+      return this.#outcome('not-applicable', [], { reason: `the process has no patch ${what}` });
+    }
+    using journal = Journal.open(this.#target);
+    this.#settle(journal);
+    return this.#revertPlanned(chosen, what, journal);
+  }
+
+  repair(): ProcessOutcome {
+    using journal = Journal.open(this.#target);
+    this.#settle(journal);
+    if (this.#notes.length === 0)
+      return this.#outcome('already', [], { reason: 'nothing was left to repair' });
+    return this.#outcome('applied', [], { reason: this.#notes.join('; ') });
+  }
+
+  #revertPlanned(chosen: RevertChoice, what: string, journal: Journal): ProcessOutcome {
+    const snapshot = new Snapshot(this.#target);
+    const plan = planRevert(snapshot, chosen, what);
+    if (plan.kind === 'not-applied') return this.#outcome('not-applicable', [], { reason: plan.reason });
+    const regions = plan.targets.map(({ region }) => region);
+    using undo = new UndoList();
+    const prepared = prepareChanges(plan.changes, {
+      process: snapshot,
+      access: this.#access,
+      lowestAddress: this.#options.lowestAddress,
+      intend: (mapping) => journal.intend(mapping),
+      noteUndo: (name, take) => undo.note(name, take),
+    });
+    const result = this.#change(snapshot, plan.forbidden, (access) => {
+      this.#keeper.mark(regions, 'reverting');
+      try {
+        commitChanges(this.#target.arch, prepared, access);
+      } catch (error) {
+        this.#keeper.mark(regions, 'active');
+        throw error;
+      }
+      undo.keep();
+      for (const { at, bytes } of plan.undoBytes) access.write(at, bytes);
+    });
+    const objects = revertedObjects(plan);
+    if (result.kind === 'busy') return this.#outcome('busy', objects, result);
+    this.#keeper.letGo(regions, this.#stackPointers);
+    return this.#outcome('reverted', objects, result);
+  }
+
+  /** Cleans what commands left that were killed: in the journal, and in the target. */
+  #settle(journal: Journal): void {
+    const { arch } = this.#target;
+    const snapshot = new Snapshot(this.#target);
+    const { tryRead } = snapshot.memory;
+    const { regions } = readRegions(snapshot.maps(), tryRead, arch);
+    const { unmap: left, markActive, revert } = settlement(standings(regions, tryRead, arch));
+    this.#keeper.mark(markActive, 'active');
+    for (const region of markActive) this.#note(`patch ${region.id} was in force, and is now marked so`);
+    if (revert.length > 0) {
+      const starts = revert.map(({ start }) => start);
+      const outcome = this.#revertPlanned(
+        (region) => starts.includes(region.start),
+        'left half applied',
+        journal,
+      );
+      if (outcome.outcome !== 'reverted') {
+        throw new SutureError(
+          'BUSY',
+          `a patch that a killed command left half applied cannot be taken back now: ${outcome.reason}`,
+          {
+            remedy: 'run `suture repair` when the program is less busy',
+          },
+        );
+      }
+      for (const region of revert)
+        this.#note(`patch ${region.id}, of which only a part was in force, was taken back`);
+    }
+    const neverRan = left.filter(({ state }) => state?.phase === 'placed');
+    for (const region of neverRan) {
+      this.#keeper.unmap(region.start, Number(region.end - region.start));
+      this.#note(`patch ${region.id}, which a killed command left unused, was removed`);
+    }
+    const ran = left.filter((region) => !neverRan.includes(region));
+    if (ran.length > 0) this.#keeper.letGo(ran, []);
+    if (journal.inherited.length === 0) return;
+    const kept = regions.filter((region) => !left.includes(region) && !revert.includes(region));
+    const intended = journal.inherited.filter(({ start }) => !kept.some((region) => region.start === start));
+    for (const { start, size } of abandonedRanges(
+      intended,
+      this.#target.maps(),
+      snapshot.modules(),
+      tryRead,
+    )) {
+      this.#keeper.unmap(start, size);
+      this.#note(`${size / 1024} KiB at ${hex(start)}, which a killed command had mapped, were removed`);
+    }
+  }
+
+  #note(text: string): void {
+    this.#notes.push(text);
+    this.#progress.note(`pid ${this.#target.pid}: ${text}`);
+  }
+
+  /** Plans, and maps the regions of the plan; again when a place was taken in between. */
+  #place(patches: readonly Patch[], journal: Journal, undo: UndoList): PlanResult {
+    for (let attempt = 0; attempt < PLACE_ATTEMPTS; attempt++) {
+      const plan = planApply(new Snapshot(this.#target), patches, this.#options);
+      if (plan.kind !== 'apply') return plan;
+      if (plan.objects.every((object) => this.#mapOne(object, journal, undo))) return plan;
+      undo.rollBack();
+    }
+    throw new SutureError(
+      'NO_ROOM',
+      `the place for the patch was taken ${PLACE_ATTEMPTS} times by the program itself`,
+      {
+        remedy: 'run the command again when the program maps less memory',
+      },
+    );
+  }
+
+  #mapOne(plan: ObjectPlan, journal: Journal, undo: UndoList): boolean {
+    journal.intend({ start: plan.region.start, size: plan.region.layout.size });
+    return this.#keeper.map(plan, undo);
+  }
+
+  #change(
+    snapshot: Snapshot,
+    forbidden: readonly ForbiddenRange[],
+    commit: (access: TargetAccess) => void,
+  ): StopResult {
+    const { regions } = readRegions(snapshot.maps(), snapshot.memory.tryRead, snapshot.arch);
+    const observer = observerOf(snapshot, regions);
+    rehearse(this.#target, observer, forbidden);
+    return stopUntilSafe(this.#target, observer, forbidden, this.#limits, (stopped) => {
+      const { dwarfSp } = this.#target.arch.registers;
+      commit({ ...this.#access, call: (calls) => stopped.call(calls) });
+      this.#stackPointers = stopped.threads.flatMap(({ registers }) => registers.get(dwarfSp) ?? []);
+    });
+  }
+
+  #outcome(
+    outcome: ProcessOutcome['outcome'],
+    objects: readonly OutcomeObject[],
+    details: {
+      readonly reason?: string;
+      readonly heldMicroseconds?: number;
+      readonly attempts?: number;
+      readonly blockers?: NonNullable<ProcessOutcome['blockers']>;
+    },
+  ): ProcessOutcome {
+    const { reason, heldMicroseconds, attempts, blockers } = details;
+    return {
+      ...blank(this.#target),
+      outcome,
+      objects,
+      stopMicroseconds: Math.round(heldMicroseconds ?? 0),
+      attempts: attempts ?? 0,
+      ...(reason === undefined ? {} : { reason }),
+      ...(blockers === undefined ? {} : { blockers }),
+      ...(outcome === 'busy'
+        ? { remedy: 'try again with a longer --timeout, or when the program is less busy' }
+        : {}),
+      ...(this.#notes.length === 0 ? {} : { notes: this.#notes }),
+    };
+  }
+}
+
+function objectsOf(
+  patches: readonly Patch[],
+  objects: readonly { readonly path: string; readonly buildId: string | undefined }[],
+): OutcomeObject[] {
+  return objects.map(({ path, buildId }) => {
+    const manifest = patches.find((patch) => patch.manifest.target.buildId === buildId)?.manifest;
+    const functions = (manifest?.functions ?? [])
+      .filter(({ kind }) => kind === 'changed')
+      .map(({ name }) => name);
+    return { path, buildId: buildId ?? '', id: manifest?.id ?? '', functions };
+  });
+}
+
+function revertedObjects(plan: RevertPlan): OutcomeObject[] {
+  return plan.targets.map(({ region, object }) => ({
+    path: object?.path ?? '',
+    buildId: region.buildId,
+    id: region.id,
+    functions: region.functions.map(({ name }) => name),
+  }));
+}
