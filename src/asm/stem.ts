@@ -7,6 +7,8 @@
 /** The name without its numbers; the same string if it has none. */
 export function stemOf(name: string): string {
   let stem = name.includes('.') ? name.replace(/\.\d+(?=\.|$)/g, '') : name;
+  // What initialises a unit is called after the unit's first function with external linkage.
+  if (stem.startsWith('_GLOBAL__')) return stem.replace(/^(_GLOBAL__(sub_)?[ID])[._].*$/, '$1_#');
   if (stem.startsWith('_Z')) {
     // clang calls a closure type of internal linkage `3$_2`: a source name of its own, numbered in the whole unit.
     if (stem.includes('$_')) stem = stem.replace(/\d+\$_\d+/g, '$_#');
