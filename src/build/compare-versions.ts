@@ -16,6 +16,7 @@ import { reachThroughGot } from './got-access.ts';
 import type { Unit } from './project.ts';
 import type { Refused } from './result.ts';
 import { compilerEnvironment } from './toolchain.ts';
+import { type TypeFindings, typeDifferences } from './type-differences.ts';
 import type { Versions } from './versions.ts';
 
 /** A unit that the fix changes. */
@@ -27,6 +28,7 @@ export interface ChangedUnit {
   readonly originalObject: ElfImage;
   /** Changed functions that the user's patterns leave out. */
   readonly leftOut: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 export type Comparison =
@@ -57,17 +59,33 @@ export async function compareVersions(
   const before = parseUnit(original, arch.assembly, name);
   const after = parseUnit(patched, arch.assembly, name);
   const difference = compareUnits(before, after);
-  const refused = refusalsOf(name, difference);
-  if (refused.length > 0) return { kind: 'refused', refused };
+  const unfit = refusalsOf(name, difference);
   const { selected, leftOut } = select(difference, wanted);
-  if (selected.size === 0) return leftOut.length > 0 ? { kind: 'unselected', leftOut } : { kind: 'same' };
+  if (selected.size === 0 && unfit.length === 0)
+    return leftOut.length > 0 ? { kind: 'unselected', leftOut } : { kind: 'same' };
+  const types = await compareTypesOf(command, name, originalObject, patched);
+  const refused = [...types.refused, ...unfit];
+  if (refused.length > 0) return { kind: 'refused', refused };
   const composed = composeUnit(before, after, difference, { functions: selected });
   const object = await assembleUnit(
     command,
     reachThroughGot(composed, originalObject, arch),
     `the new functions of ${name}`,
   );
-  return { kind: 'changed', changed: { unit, name, composed, object, originalObject, leftOut } };
+  const { warnings } = types;
+  return { kind: 'changed', changed: { unit, name, composed, object, originalObject, leftOut, warnings } };
+}
+
+const NO_TYPES: TypeFindings = { refused: [], warnings: [] };
+
+async function compareTypesOf(
+  command: AssemblerCommand,
+  name: string,
+  originalObject: ElfImage,
+  patched: Buffer,
+): Promise<TypeFindings> {
+  if (originalObject.section('.debug_info') === undefined) return NO_TYPES;
+  return typeDifferences(name, originalObject, await assembleUnit(command, patched, `the patched ${name}`));
 }
 
 function select(

@@ -61,7 +61,7 @@ export function linkObjects(
       description: options.description ?? '',
       file: path.basename(candidate.file),
       compiler,
-      warnings: leftOutWarnings(present),
+      warnings: warningsOf(present),
       ...(options.keepTime === true ? { builtAt: Math.floor(Date.now() / 1000) } : {}),
     });
     if (result.kind === 'refused') {
@@ -187,10 +187,11 @@ function nowhere({ name, unit }: ChangedUnit): Refused {
   };
 }
 
-function leftOutWarnings(units: readonly ChangedUnit[]): string[] {
-  return units
-    .filter(({ leftOut }) => leftOut.length > 0)
-    .map(({ name, leftOut }) => `${name}: left out by --function: ${leftOut.join(', ')}`);
+function warningsOf(units: readonly ChangedUnit[]): string[] {
+  return units.flatMap(({ name, leftOut, warnings }) => [
+    ...warnings,
+    ...(leftOut.length > 0 ? [`${name}: left out by --function: ${leftOut.join(', ')}`] : []),
+  ]);
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {

@@ -186,6 +186,36 @@ test('a changed initial value is refused with the variable’s name', async (t) 
   assert.deepEqual(result.patches, []);
 });
 
+test('a changed struct is refused with the field, once for all units; other types are warned of', async (t) => {
+  const type = (fields: string): string =>
+    `struct session { int id; ${fields} };\nenum state { IDLE, MOST };\n`;
+  const files = {
+    ...FILES,
+    'limit.h': type('long since;'),
+    'main.c': MAIN.replace('static int hits;', 'struct session live; enum state state; static int hits;'),
+    'sub/limit.c':
+      '#include "limit.h"\nint limit(int n) { static struct session s; s.since = n; return (int)s.since; }\n',
+  };
+  const tree = await recorded(t, files);
+  const fields = await buildPatchSet(
+    tree.options(
+      tree.diff({ 'limit.h': () => type('int new; long since;').replace('id;', 'id; char c[4];') }),
+    ),
+  );
+  const layouts = fields.refused.filter(({ where }) => where === 'struct session');
+  assert.equal(layouts.length, 1);
+  assert.match(layouts[0]?.what ?? '', /16 bytes become 24: .*new is new/);
+  const values = await buildPatchSet(
+    tree.options(
+      tree.diff({
+        'limit.h': (text) => text.replace('IDLE', 'IDLE, BUSY'),
+        'main.c': (text) => text.replace('n * 2', 'n * 3'),
+      }),
+    ),
+  );
+  assert.match(values.patches[0]?.warnings.join() ?? '', /enum state change/);
+});
+
 test('without a record: nothing known, make, and a compilation database', async (t) => {
   const bare = new Tree(t, { 'main.c': MAIN });
   const error = await failure(bare.options(bare.diff({ 'main.c': addLine })));

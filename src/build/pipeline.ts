@@ -99,11 +99,16 @@ async function compareAll(
     const comparison = await during(`comparing both versions of ${version.name}`, () =>
       compareVersions(version, wanted),
     );
-    if (comparison.kind === 'refused') refused.push(...comparison.refused);
+    if (comparison.kind === 'refused') refused.push(...comparison.refused.filter(isNews(refused)));
     else if (comparison.kind === 'unselected') leftOut.push(...comparison.leftOut);
     else if (comparison.kind === 'changed') changed.push(comparison.changed);
   }
   return { changed, refused, leftOut };
+}
+
+/** Every unit that reads a header has the same to say of its types: it is said once. */
+function isNews(known: readonly Refused[]): (refused: Refused) => boolean {
+  return ({ what }) => !known.some((each) => each.what === what);
 }
 
 function nothingChanged(leftOut: readonly string[]): SutureError {

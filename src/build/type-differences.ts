@@ -1,0 +1,69 @@
+/**
+ * What a fix changes in types, as far as debug information tells. Code that the patch replaces would read live data
+ * by the new layout: nothing in assembler text shows that, so it is looked for here.
+ */
+import { inflateSync } from 'node:zlib';
+import { SutureError } from '../base/errors.ts';
+import { debugSectionsOf } from '../dwarf/debug-sections.ts';
+import { compareTypes, type TypeChange } from '../dwarf/type-changes.ts';
+import { readTypeInfo, type TypeInfo } from '../dwarf/types.ts';
+import type { ElfImage } from '../elf/image.ts';
+import type { Refused } from './result.ts';
+
+export interface TypeFindings {
+  readonly refused: readonly Refused[];
+  readonly warnings: readonly string[];
+}
+
+/** Compares the types of both versions of a unit; nothing is found when they were compiled without -g. */
+export function typeDifferences(unit: string, original: ElfImage, patched: ElfImage): TypeFindings {
+  const refused: Refused[] = [];
+  const warnings: string[] = [];
+  try {
+    const [before, after] = [typesOf(original), typesOf(patched)];
+    if (before === undefined || after === undefined) return { refused, warnings };
+    for (const change of compareTypes(before, after)) {
+      if (isLayout(change, before)) refused.push(refusedLayout(unit, change));
+      else warnings.push(inWords(unit, change));
+    }
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    warnings.push(`${unit}: types were not compared: ${error.message}`);
+  }
+  return { refused, warnings };
+}
+
+function typesOf(image: ElfImage): TypeInfo | undefined {
+  const sections = debugSectionsOf(image, (bytes) => new Uint8Array(inflateSync(bytes)));
+  return sections === undefined ? undefined : readTypeInfo(sections);
+}
+
+type LayoutChange = Extract<TypeChange, { kind: 'layout' }>;
+
+/** Enumerators are often renumbered by adding one before a closing "how many": worth a warning only. */
+function isLayout(change: TypeChange, { types }: TypeInfo): change is LayoutChange {
+  return change.kind === 'layout' && types.get(change.type)?.kind !== 'enum';
+}
+
+function refusedLayout(unit: string, { type, sizes, fields }: LayoutChange): Refused {
+  const size = sizes[0] === sizes[1] ? '' : `${sizes[0]} bytes become ${sizes[1]}: `;
+  return {
+    unit,
+    what: `the layout of ${type} changes (${size}${fields.join('; ')}), and running processes hold it as it was`,
+    where: type,
+    remedy: 'keep the type as it is and hold what is new beside it, for example in a table by address',
+  };
+}
+
+function inWords(unit: string, change: TypeChange): string {
+  switch (change.kind) {
+    case 'layout':
+      return `${unit}: values of ${change.type} change: ${change.fields.join('; ')}`;
+    case 'signature':
+      return `${unit}: ${change.before} becomes ${change.after}: a caller outside of the recompiled units would not know`;
+    case 'variable':
+      return `${unit}: the type of ${change.variable} changes from ${change.before} to ${change.after}`;
+    default:
+      return change satisfies never;
+  }
+}
