@@ -543,6 +543,8 @@ export class BlockBuilder {
   #common(symbol: number | undefined, args: string[], directive: Directive, inAsm: boolean): void {
     if (symbol === undefined) return;
     if (directive === Directive.LocalCommon) this.#mark(symbol, SYMBOL.local);
+    // `.comm` without a `.local` before it makes a global symbol (gas manual, ".comm symbol , length").
+    else if ((this.#flagsOf(symbol) & SYMBOL.local) === 0) this.#mark(symbol, SYMBOL.global);
     const thread = (this.#flagsOf(symbol) & SYMBOL.thread) !== 0;
     const section: Section = {
       name: thread ? '.tbss' : '.bss',
@@ -563,10 +565,16 @@ export class BlockBuilder {
 
   /** Bytes that an alignment directive asks for. */
   #alignment(at: number, operands: number, end: number): number {
-    const text = textOf(this.bytes, operands, end).trim();
-    const value = Number.parseInt(text, text.startsWith('0x') ? 16 : 10) || 1;
+    let i = operands;
+    while (this.bytes[i] === SPACE || this.bytes[i] === TAB) i++;
+    let value = 0;
+    if (this.bytes[i] === 48 && this.bytes[i + 1] === 120) {
+      value = Number.parseInt(textOf(this.bytes, i, end), 16) || 1;
+    } else {
+      for (let c = this.bytes[i]!; c >= 48 && c <= 57; c = this.bytes[++i]!) value = value * 10 + c - 48;
+    }
     // .p2align N, and .align N where the CPU's dialect has it so, mean 2 to the power of N.
     const power = this.bytes[at + 1] === 112 || (this.bytes[at + 1] === 97 && this.assembly.alignIsPower);
-    return power ? 2 ** Math.min(value, 30) : value;
+    return power ? 2 ** Math.min(value, 30) : Math.max(value, 1);
   }
 }

@@ -210,7 +210,27 @@ class Pairer {
     const left = this.#o.blockOf(original);
     const right = this.#p.blockOf(patched);
     if (left === undefined || right === undefined) return false;
-    return storageClass(this.#o, left) === storageClass(this.#p, right);
+    if (storageClass(this.#o, left) !== storageClass(this.#p, right)) return false;
+    return !isWritable(this.#o, original) || !this.#valueSpeaksAgainst(original, patched);
+  }
+
+  /** A variable with another initial value is no counterpart while one with the same value is open on either side. */
+  #valueSpeaksAgainst(original: number, patched: number): boolean {
+    const group = this.#groups.get(this.#known.originalStems.get(original) ?? '');
+    if (group === undefined || this.#sameValue(original, patched)) return false;
+    return (
+      this.#open(group.patched, this.#toOriginal).some((other) => this.#sameValue(original, other)) ||
+      this.#open(group.original, this.#toPatched).some((other) => this.#sameValue(other, patched))
+    );
+  }
+
+  #sameValue(original: number, patched: number): boolean {
+    const left = this.#o.blockOf(original);
+    const right = this.#p.blockOf(patched);
+    if (left?.kind !== 'variable' || right?.kind !== 'variable') return false;
+    return (
+      storageClass(this.#o, left) === storageClass(this.#p, right) && this.#matcher.match(left, right).same
+    );
   }
 
   /** Pairs that are each other's best by votes, and better than any second. */

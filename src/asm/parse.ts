@@ -34,7 +34,12 @@ import { type AsmUnit, Statement } from './unit.ts';
  * @param name how messages call the unit
  */
 export function parseUnit(text: string | Uint8Array, assembly: Assembly, name: string): AsmUnit {
-  return new UnitParser(typeof text === 'string' ? encodeText(text) : text, assembly, name).parse();
+  // A plain view: a subclass of Uint8Array would make every access in the hot loops polymorphic.
+  const bytes =
+    typeof text === 'string'
+      ? encodeText(text)
+      : new Uint8Array(text.buffer, text.byteOffset, text.byteLength);
+  return new UnitParser(bytes, assembly, name).parse();
 }
 
 const PREFIX = -2;
@@ -90,6 +95,8 @@ class UnitParser {
       if (this.#builder.ignoring && !this.#inAsm) {
         at = this.#skipIgnored(at);
         if (at >= length) break;
+        // Blanks are skipped here: at the next turn this line would be passed over.
+        while (bytes[at] === TAB) at++;
       }
       const c = bytes[at]!;
       if (c === SPACE || c === TAB || c === NEWLINE || c === 13 || c === this.#separator) {
