@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Outcome } from '../apply/outcome.ts';
-import { outcomeExit } from './outcome-exit.ts';
+import type { Outcome, ProcessOutcome } from '../apply/outcome.ts';
+import { concerning, outcomeExit } from './outcome-exit.ts';
 
 const cases: [Outcome[], number][] = [
   [[], 3],
@@ -17,6 +17,9 @@ const cases: [Outcome[], number][] = [
   [['refused'], 4],
   [['refused', 'failed'], 1],
   [['gone'], 1],
+  [['undone', 'busy', 'undone'], 4],
+  [['undone', 'failed'], 1],
+  [['applied', 'undone', 'busy'], 7],
 ];
 
 for (const [outcomes, exit] of cases) {
@@ -24,3 +27,25 @@ for (const [outcomes, exit] of cases) {
     assert.equal(outcomeExit(outcomes.map((outcome) => ({ outcome }))), exit);
   });
 }
+
+test('processes that nobody named are passed by when they have no part in it', () => {
+  const one = (pid: number, outcome: Outcome): ProcessOutcome => ({
+    pid,
+    exe: '/srv/noted',
+    outcome,
+    objects: [],
+    stopMicroseconds: 0,
+    attempts: 0,
+  });
+  const all = [
+    one(1, 'applied'),
+    one(2, 'not-applicable'),
+    one(3, 'gone'),
+    one(4, 'gone'),
+    one(5, 'refused'),
+  ];
+  assert.deepEqual(
+    concerning(all, [4]).map(({ pid }) => pid),
+    [1, 4, 5],
+  );
+});

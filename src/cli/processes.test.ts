@@ -44,6 +44,13 @@ describe('choosing processes', () => {
     assert.ok(found.length > 0 && !found.includes(process.pid) && !found.includes(child.pid ?? 0));
   });
 
+  test('a process and what descends from it', () => {
+    const { named, found } = chooseProcesses({ tree: [process.pid] });
+    assert.deepEqual(named, [process.pid]);
+    assert.ok(found.includes(child.pid ?? 0), found.join(' '));
+    assert.deepEqual(chooseProcesses({ tree: [child.pid ?? 0] }), { named: [child.pid], found: [] });
+  });
+
   test('nothing chosen is an error', () => {
     assert.throws(() => chooseProcesses({}), { code: 'USAGE' });
   });

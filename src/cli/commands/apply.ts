@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../../base/errors.ts';
-import { outcomeExit } from '../outcome-exit.ts';
+import { concerning, outcomeExit } from '../outcome-exit.ts';
 import { type ProcessFlags, withProcesses } from '../processes.ts';
 import type { CommonFlags, Session } from '../session.ts';
 import { type StopFlags, stopOptions, withStop } from '../stop-flags.ts';
@@ -8,6 +8,7 @@ import { bound, explained, verb } from '../verb.ts';
 
 interface ApplyFlags extends CommonFlags, ProcessFlags, StopFlags {
   readonly replace?: boolean;
+  readonly atomic?: boolean;
 }
 
 export function applyVerb(): Command {
@@ -20,13 +21,22 @@ export function applyVerb(): Command {
           'short stop, or none; a thread inside a function to be patched is waited for.',
       ).argument('<patch...>', '.kpatch files, or folders that hold some'),
     ),
-  ).option('--replace', 'take the place of all active patches of the same objects, in the same stop');
+  )
+    .option('--replace', 'take the place of all active patches of the same objects, in the same stop')
+    .option(
+      '--atomic',
+      'all of the processes or none: if one cannot be done, those that were are taken back',
+    );
   explained(
     command,
     [
       { command: 'suture apply --pid 4242 patches/', what: 'one process' },
       { command: 'suture apply --all patches/', what: 'every process that has the object loaded' },
       { command: 'suture apply --name nginx --timeout 30 patches/', what: 'wait longer for busy threads' },
+      {
+        command: 'suture apply --tree 4242 --atomic patches/',
+        what: 'a process and its descendants, all or none',
+      },
     ],
     [EXIT.done, EXIT.failed, EXIT.usage, EXIT.nothing, EXIT.busy, EXIT.invalidPatch, EXIT.partial],
   );
@@ -40,9 +50,9 @@ async function apply(paths: string[], flags: ApplyFlags, session: Session): Prom
   const { outcomesDocument, outcomesText } = await import('../../report/outcome.ts');
   const patches = patchSets(loadPatches(paths)).flatMap((set) => set.patches.map(({ patch }) => patch));
   using open = openTargets(flags);
-  const options = { ...stopOptions(flags), replace: flags.replace === true };
-  const all = await applyPatches(open.targets, patches, options, session.progress);
-  const outcomes = all.filter((one) => one.outcome !== 'not-applicable' || flags.pid?.includes(one.pid));
+  const options = { ...stopOptions(flags), replace: flags.replace === true, atomic: flags.atomic === true };
+  const all = applyPatches(open.targets, patches, options, session.progress);
+  const outcomes = concerning(all, flags.pid);
   session.result(outcomesDocument(outcomes), () => outcomesText(outcomes, session.paint));
   return outcomeExit(outcomes);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../../base/errors.ts';
-import { outcomeExit } from '../outcome-exit.ts';
+import { concerning, outcomeExit } from '../outcome-exit.ts';
 import { allUnlessChosen, type ProcessFlags, withProcesses } from '../processes.ts';
 import type { CommonFlags, Session } from '../session.ts';
 import { type StopFlags, stopOptions, withStop } from '../stop-flags.ts';
@@ -34,7 +34,9 @@ async function repair(_none: string[], flags: RepairFlags, session: Session): Pr
   const all = eachTarget(allUnlessChosen(flags), (target) =>
     repairProcess(target, stopOptions(flags), session.progress),
   );
-  const outcomes = all.filter((one) => one.outcome !== 'already' || flags.pid?.includes(one.pid));
+  const outcomes = concerning(all, flags.pid).filter(
+    (one) => one.outcome !== 'already' || flags.pid?.includes(one.pid),
+  );
   session.result(outcomesDocument(outcomes), () =>
     outcomes.length === 0 ? 'nothing to repair\n' : outcomesText(outcomes, session.paint),
   );

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../../base/errors.ts';
-import { outcomeExit } from '../outcome-exit.ts';
+import { concerning, outcomeExit } from '../outcome-exit.ts';
 import { type ProcessFlags, withProcesses } from '../processes.ts';
 import type { CommonFlags, Session } from '../session.ts';
 import { type StopFlags, stopOptions, withStop } from '../stop-flags.ts';
@@ -37,8 +37,8 @@ async function revert(_none: string[], flags: RevertFlags, session: Session): Pr
   const { revertPatches } = await import('../../apply/engine.ts');
   const { outcomesDocument, outcomesText } = await import('../../report/outcome.ts');
   using open = openTargets(flags);
-  const all = await revertPatches(open.targets, flags.id, stopOptions(flags), session.progress);
-  const outcomes = all.filter((one) => one.outcome !== 'not-applicable' || flags.pid?.includes(one.pid));
+  const all = revertPatches(open.targets, flags.id, stopOptions(flags), session.progress);
+  const outcomes = concerning(all, flags.pid);
   session.result(outcomesDocument(outcomes), () => outcomesText(outcomes, session.paint));
   return outcomeExit(outcomes);
 }
