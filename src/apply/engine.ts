@@ -17,11 +17,14 @@ import type { RevertChoice } from './plan-revert.ts';
 import { Snapshot } from './snapshot.ts';
 import { type Finding, findingsOf, type PatchedObject, patchedObjects } from './status.ts';
 import { DEFAULT_LIMITS, type StopLimits } from './stop.ts';
+import { applyTogether } from './together.ts';
 import { blank, Work } from './work.ts';
 
 export interface EngineOptions extends Partial<StopLimits> {
   /** Take the place of all active patches of the objects. */
   readonly replace?: boolean;
+  /** All processes or none. Not together with `replace`, of which the replaced patches could not be put back. */
+  readonly atomic?: boolean;
 }
 
 /**
@@ -37,12 +40,53 @@ export function applyPatches(
   const sets = [...new Set(patches.map(({ manifest }) => manifest.id))].map((id) =>
     patches.filter(({ manifest }) => manifest.id === id),
   );
-  return targets.flatMap((target, i) => {
+  const applyTo = (target: Target, i: number): ProcessOutcome[] => {
     progress.step('applying', i, targets.length);
     const outcomes = sets.map((set) => guarded(target, () => workOn(target, options, progress).apply(set)));
     const concerned = outcomes.filter(({ outcome }) => outcome !== 'not-applicable');
     return concerned.length > 0 ? concerned : outcomes.slice(0, 1);
-  });
+  };
+  if (options.atomic !== true) return targets.flatMap(applyTo);
+  if (options.replace === true) {
+    throw new SutureError('USAGE', 'what a patch replaced cannot be put back when another process fails', {
+      remedy: 'choose between all or none (--atomic) and replacing (--replace)',
+    });
+  }
+  const surveyed = targets.map((target) => ({ target, survey: surveyOf(target, sets, options) }));
+  const concerned = surveyed.filter(({ survey }) => survey.outcome !== 'not-applicable');
+  return [
+    ...surveyed.flatMap(({ survey }) => (survey.outcome === 'not-applicable' ? [survey] : [])),
+    ...applyTogether(
+      concerned.map(({ target, survey }, i) => ({
+        objection: survey.outcome === 'refused' ? survey : undefined,
+        apply: () => applyTo(target, i),
+        takeBack: (ids) => guarded(target, () => takeBack(target, ids, options, progress)),
+        untouched: (reason) => ({ ...blank(target), outcome: 'undone', reason }),
+      })),
+    ),
+  ];
+}
+
+/** What can be said of a process without touching it: refused, not applicable, or else not yet done. */
+function surveyOf(
+  target: Target,
+  sets: readonly (readonly Patch[])[],
+  options: EngineOptions,
+): ProcessOutcome {
+  const ids = new Set(sets.flatMap((set) => set.map(({ manifest }) => manifest.id)));
+  // What a set requires of another one of this command cannot be there yet.
+  const isIndependent = (set: readonly Patch[]) =>
+    !set.some(({ manifest }) => manifest.requires.some((id) => ids.has(id)));
+  const checks = sets.filter(isIndependent).map((set) => checkPatches(target, set, options));
+  const refused = target.alive() ? checks.find(({ outcome }) => outcome === 'refused') : undefined;
+  const said =
+    refused ?? (checks.every(({ outcome }) => outcome === 'not-applicable') ? checks[0] : undefined);
+  return {
+    ...blank(target),
+    outcome: refused !== undefined ? 'refused' : said !== undefined ? 'not-applicable' : 'undone',
+    ...(said?.reason === undefined ? {} : { reason: said.reason }),
+    ...(said?.remedy === undefined ? {} : { remedy: said.remedy }),
+  };
 }
 
 /** Takes back the patches of these ids, in any order, in one stop for each process. */
@@ -52,11 +96,20 @@ export function revertPatches(
   options: EngineOptions = {},
   progress: Progress = silent,
 ): ProcessOutcome[] {
-  const chosen: RevertChoice = (region) => ids.includes(region.id);
   return targets.map((target, i) => {
     progress.step('reverting', i, targets.length);
-    return guarded(target, () => workOn(target, options, progress).revert(chosen, ids.join(', ')));
+    return guarded(target, () => takeBack(target, ids, options, progress));
   });
+}
+
+function takeBack(
+  target: Target,
+  ids: readonly string[],
+  options: EngineOptions,
+  progress: Progress,
+): ProcessOutcome {
+  const chosen: RevertChoice = (region) => ids.includes(region.id);
+  return workOn(target, options, progress).revert(chosen, ids.join(', '));
 }
 
 /** What applying would do to a process, and what forbids it. Nothing is stopped or changed. */

@@ -7,6 +7,8 @@ export type Outcome =
   /** Nothing to do: it is as asked for. */
   | 'already'
   | 'not-applicable'
+  /** Not done, or taken back, because another process could not be done and all or none was asked for. */
+  | 'undone'
   /** Threads were in the way until the time was up. */
   | 'busy'
   | 'refused'

@@ -26,6 +26,7 @@ export function outcomesDocument(outcomes: readonly ProcessOutcome[]): OutcomesD
       ...(one.reason === undefined ? {} : { reason: one.reason }),
       ...(one.remedy === undefined ? {} : { remedy: one.remedy }),
       ...(one.blockers === undefined ? {} : { blockers: one.blockers }),
+      ...(one.notes === undefined ? {} : { notes: [...one.notes] }),
     })),
   };
 }
@@ -62,6 +63,7 @@ const OUTCOME_COLOUR = {
   reverted: 'green',
   already: 'yellow',
   'not-applicable': 'yellow',
+  undone: 'yellow',
   busy: 'red',
   refused: 'red',
   failed: 'red',

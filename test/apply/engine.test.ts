@@ -474,3 +474,36 @@ int main(void) {
     'and gone once nothing refers to it',
   );
 });
+
+test('several processes, all or none', async () => {
+  using shop = new Workshop();
+  const base = shop.compile('block', BLOCKING);
+  const fixed = shop.compileObject(
+    'fix',
+    '#include <stdlib.h>\nint get(void); extern char line[]; int f(int x) { return get() ? x + 100 : -1; } int unused;',
+  );
+  const idle = shop.compile('idle', `${BLOCKING.replace('f(1)', 'get() - 1 + f(1)')}`);
+  const inIdle = patchOf({ id: 'together', base: idle, object: fixed, changed: ['f'] });
+  const inBusy = patchOf({ id: 'together', base, object: fixed, changed: ['f'] });
+  const [first, second, busy] = [shop.start(idle), shop.start(idle), shop.start(base)];
+  assert.equal(await busy.ask('5'), '6');
+  const targets = [first, second, busy].map(({ pid }) => Target.open(pid));
+  try {
+    const outcomes = applyPatches(targets, [inIdle, inBusy], { atomic: true, timeoutMs: 100 });
+    assert.deepEqual(
+      outcomes.map(({ outcome }) => outcome),
+      ['undone', 'undone', 'busy'],
+      JSON.stringify(outcomes),
+    );
+    for (const target of targets) assert.deepEqual(statusOf(target), []);
+    const done = applyPatches(targets.slice(0, 2), [inIdle, inBusy], { atomic: true });
+    assert.deepEqual(
+      done.map(({ outcome }) => outcome),
+      ['applied', 'applied'],
+      JSON.stringify(done),
+    );
+    assert.throws(() => applyPatches(targets, [inIdle], { atomic: true, replace: true }), { code: 'USAGE' });
+  } finally {
+    for (const target of targets) target.close();
+  }
+});
