@@ -52,6 +52,15 @@ export const ERROR_EXIT = {
 } as const satisfies Record<string, ExitCode>;
 export type ErrorCode = keyof typeof ERROR_EXIT;
 
+/** What helps when whoever raises the error knows nothing better. */
+const USUAL_REMEDY: Partial<Record<ErrorCode, string>> = {
+  BAD_PATCH: 'copy the patch again, or build it again with `suture build`',
+  BAD_FORMAT: 'get the file again; if it is as its maker left it, report this',
+  NOT_ELF: 'name an executable or a shared library',
+  NO_PROCESS: 'name a process that runs',
+  PROCESS_GONE: 'run the command again for the processes that run now',
+};
+
 export interface ErrorDetails {
   /** What the user can do, one sentence; shown after "try:" by the command line. */
   readonly remedy?: string;
@@ -68,7 +77,7 @@ export class SutureError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'SutureError';
     this.code = code;
-    this.remedy = details.remedy;
+    this.remedy = details.remedy ?? USUAL_REMEDY[code];
   }
 
   get exitCode(): ExitCode {

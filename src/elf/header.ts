@@ -6,9 +6,7 @@ import { Ehdr } from './layout.ts';
 /** Checks e_ident and yields a cursor over the ELF header. NOT_ELF: something else; UNSUPPORTED: another kind of ELF. */
 export function readHeader(bytes: Uint8Array, what: string): ReturnType<typeof Ehdr.on> {
   if (bytes.length < 4 || bytes[0] !== 0x7f || bytes[1] !== 0x45 || bytes[2] !== 0x4c || bytes[3] !== 0x46) {
-    throw new SutureError('NOT_ELF', `${what} is not an ELF file`, {
-      remedy: 'name an executable or a shared library',
-    });
+    throw new SutureError('NOT_ELF', `${what} is not an ELF file`);
   }
   if (bytes.length < Ehdr.size) throw new SutureError('BAD_FORMAT', `${what}: the ELF header is cut short`);
   const header = Ehdr.on(viewOf(bytes), 0);
