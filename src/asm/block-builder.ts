@@ -1,5 +1,6 @@
 /** Puts statements into blocks while a text is read, and links the blocks when it has been read. */
 import type { Assembly } from '../arch/arch.ts';
+import { SutureError } from '../base/errors.ts';
 import { blockStorage, type GrowingBlock, linkBlocks } from './block-link.ts';
 import { Column } from './column.ts';
 import { Directive } from './directive.ts';
@@ -533,6 +534,14 @@ export class BlockBuilder {
       if (/^(\d+|0x[0-9a-fA-F]+)$/.test(expression)) this.#sizes.set(symbol, Number(expression));
     }
     const id = this.#symbolBlock.at(symbol);
+    if ((this.#flagsOf(symbol) & (SYMBOL.function | SYMBOL.defined)) === SYMBOL.function) {
+      // Never take a text for empty because its reader lost its place.
+      const name = this.names.text(symbol);
+      throw new SutureError(
+        'BAD_FORMAT',
+        `${this.name}: .size of the function ${name}, whose label was not found`,
+      );
+    }
     const stream = this.#stream;
     if (stream.open && stream.block?.id === id) stream.open = false;
     else if (id >= 0) {

@@ -56,6 +56,8 @@ class Pairer {
   readonly #matcher: Matcher;
   /** Evidence for pairs of numbered symbols; a place in equal text counts a thousand times one that lines up. */
   readonly #votes = new Map<number, number>();
+  /** Made when first needed: large units seldom do. */
+  #users: { original: Users; patched: Users } | undefined;
   readonly #ambiguous: { stem: string; original: string[]; patched: string[] }[] = [];
 
   constructor(original: AsmUnit, patched: AsmUnit) {
@@ -243,12 +245,30 @@ class Pairer {
         const b = this.#best(patched, (y) => (this.#compatible(a, y) ? this.#votesOf(a, y) : 0));
         if (b < 0 || this.#toOriginal[b]! >= 0) continue;
         const back = this.#best(originals, (x) => (this.#compatible(x, b) ? this.#votesOf(x, b) : 0));
-        if (back !== a) continue;
+        if (back !== a || this.#isGuess(a, b, originals, patched)) continue;
         this.#assign(a, b);
         paired = true;
       }
     }
     return paired;
+  }
+
+  /**
+   * Whether only lines that line up speak for two writable variables, in a function that has gained or lost one of
+   * that stem: the new variable may stand where the old one stood, and its counterpart's state would be lost.
+   */
+  #isGuess(a: number, b: number, originals: readonly number[], patched: readonly number[]): boolean {
+    if (!isWritable(this.#o, a) || this.#votesOf(a, b) >= 1000) return false;
+    const left = originals.filter((x) => this.#compatible(x, b) && this.#shareUsers(x, b));
+    const right = patched.filter((y) => this.#compatible(a, y) && this.#shareUsers(a, y));
+    return left.length !== right.length;
+  }
+
+  /** Whether a source function uses both. */
+  #shareUsers(original: number, patched: number): boolean {
+    this.#users ??= { original: new Users(this.#o), patched: new Users(this.#p) };
+    const { original: before, patched: after } = this.#users;
+    return overlap(before.sourceNames(original, after), after.sourceNames(patched, before));
   }
 
   #votesOf(original: number, patched: number): number {
@@ -322,15 +342,12 @@ class Pairer {
 
   /** Writable variables by the functions that use them. */
   #byUsers(): void {
-    const usersO = new Users(this.#o);
-    const usersP = new Users(this.#p);
     for (const [stem, group] of this.#groups) {
       for (;;) {
         const originals = this.#open(group.original, this.#toPatched).filter((s) => isWritable(this.#o, s));
         const patched = this.#open(group.patched, this.#toOriginal).filter((s) => isWritable(this.#p, s));
         if (originals.length === 0 || patched.length === 0) break;
-        const related = (a: number, b: number): boolean =>
-          this.#compatible(a, b) && overlap(usersO.sourceNames(a, usersP), usersP.sourceNames(b, usersO));
+        const related = (a: number, b: number): boolean => this.#compatible(a, b) && this.#shareUsers(a, b);
         const pair = onlyPair(originals, patched, related);
         if (pair !== undefined) {
           this.#assign(pair[0], pair[1]);

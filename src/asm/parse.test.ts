@@ -111,3 +111,7 @@ test('every byte of a text given as a string is one character', () => {
     parseUnit('f\u00e9: nop\n', assembly, 'u').symbol('f\u00e9'),
   );
 });
+
+test('a function that ends without having begun is an error, not an empty unit', () => {
+  assert.throws(() => parse('\t.type f, @function', '\t.size f, .-f'), /unit\.s: \.size of the function f/);
+});

@@ -32,6 +32,7 @@ import { type AsmUnit, Statement } from './unit.ts';
  * Reads a whole assembler text.
  * @param text bytes, or a string of one character a byte
  * @param name how messages call the unit
+ * @throws SutureError BAD_FORMAT for a text that ends functions it has not begun
  */
 export function parseUnit(text: string | Uint8Array, assembly: Assembly, name: string): AsmUnit {
   // A plain view: a subclass of Uint8Array would make every access in the hot loops polymorphic.
