@@ -71,7 +71,7 @@ class Client {
     this.#socket = connect(port, '127.0.0.1');
     this.#socket.setNoDelay(true).setEncoding('latin1');
     // An answer that never comes is a failure too.
-    this.#socket.setTimeout(10_000, () => this.#socket.destroy(new Error('no answer for 10 s')));
+    this.#socket.setTimeout(30_000, () => this.#socket.destroy(new Error('no answer for 30 s')));
     this.#socket.on('connect', () => this.#send());
     this.#socket.on('data', (text: string) => this.#receive(text));
     this.#socket.on('error', (error) => this.#fail(error.message));

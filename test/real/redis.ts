@@ -87,7 +87,7 @@ export const redis: RealServer = {
       dir: folder,
       requirepass: PASSWORD,
       save: '',
-      'io-threads': 3,
+      'io-threads': 2,
       'io-threads-do-reads': 'yes',
       daemonize: 'no',
     };

@@ -6,13 +6,12 @@
 // changed: show
 #define _GNU_SOURCE
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 __attribute__((noipa)) static void show(int n) {
   fprintf(stdout, "%d\n", optind); // before
   optind = n;                                                                // after
-  fprintf(stdout, "%s %d ", environ && getenv("PATH") ? "yes" : "no", optind); // after
+  fprintf(stdout, "%s %d ", environ[0] ? "yes" : "no", optind);              // after
   fflush(stderr);                                                            // after
   fprintf(stdout, "%d\n", n);                                                // after
 }

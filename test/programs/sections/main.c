@@ -7,7 +7,8 @@
 // changed: step
 #include <stdio.h>
 
-static int count, limit = 10;
+static int count;
+int limit = 10;
 static const char *fresh = "fresh"; // after
 int unused_table[100] = {1};
 int unused(void) { return unused_table[5]; }

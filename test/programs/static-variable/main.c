@@ -8,6 +8,7 @@
 
 static int count;
 static int limit = 100;
+void set_limit(int n) { limit = n; }
 
 __attribute__((noinline)) static void step(void) {
   count++;     // before

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include "parts.h"
 
-__attribute__((noinline)) static int one(int n) {
+__attribute__((noipa)) static int one(int n) {
   return n;         // before
   return helper(n); // after
 }
