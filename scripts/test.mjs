@@ -37,7 +37,6 @@ const PHASES = [
   tests('conformance', 'facts of every CPU', 'test/conformance'),
   tests('rival', 'results compared with readelf, objdump, gdb, …', 'test/rival'),
   tests('fuzz', 'parsers under mutated input', 'test/fuzz'),
-  tests('golden', 'texts as they were agreed', 'test/golden'),
   tests('engine', 'the apply engine on live processes', 'test/apply'),
   tests('programs', 'programs patched while they run', 'test/programs'),
   tests('cli', 'the command line from end to end', 'test/cli'),

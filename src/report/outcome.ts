@@ -38,6 +38,7 @@ export function outcomesText(outcomes: readonly ProcessOutcome[], paint: Paint):
   return [
     table(['OUTCOME', 'PID', 'PROGRAM', 'PATCH', 'OBJECT', 'FUNCTIONS', 'STOPPED FOR'], rows),
     ...outcomes.filter((one) => one.reason !== undefined || one.blockers !== undefined).map(reasonText),
+    ...outcomes.flatMap(({ pid, notes }) => (notes ?? []).map((note) => `pid ${pid}: ${note}\n`)),
     outcomes.length > 1 ? `${totals(outcomes)}\n` : '',
   ].join('');
 }
