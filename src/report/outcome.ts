@@ -38,7 +38,7 @@ export function outcomesText(outcomes: readonly ProcessOutcome[], paint: Paint):
   return [
     table(['OUTCOME', 'PID', 'PROGRAM', 'PATCH', 'OBJECT', 'FUNCTIONS', 'STOPPED FOR'], rows),
     ...outcomes.filter((one) => one.reason !== undefined || one.blockers !== undefined).map(reasonText),
-    ...outcomes.flatMap(({ pid, notes }) => (notes ?? []).map((note) => `pid ${pid}: ${note}\n`)),
+    ...outcomes.flatMap(notesOf),
     outcomes.length > 1 ? `${totals(outcomes)}\n` : '',
   ].join('');
 }
@@ -89,6 +89,12 @@ function reasonText(one: ProcessOutcome): string {
   }
   if (one.remedy !== undefined) lines.push(`  try: ${one.remedy}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** What else was done, unless the reason says it. */
+function notesOf({ pid, notes, reason }: ProcessOutcome): string[] {
+  const unsaid = (notes ?? []).filter((note) => reason?.includes(note) !== true);
+  return unsaid.map((note) => `pid ${pid}: ${note}\n`);
 }
 
 /** "2 applied, 1 busy". */
