@@ -2,7 +2,7 @@
  * Carrying out the changes of entries: what can be prepared while the target runs, the change itself while it is
  * held, and its undoing when a later one fails.
  */
-import type { Arch } from '../arch/arch.ts';
+import type { Arch, SystemCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { hex, type Remote } from '../bytes/address.ts';
 import {
@@ -14,6 +14,7 @@ import {
   isDone,
   merged,
   requireExpected,
+  sameBytes,
 } from './commit.ts';
 import { placesFor } from './place.ts';
 import { type CallTarget, errorOf, exchangeCall, mapCopy, unmap } from './remote-memory.ts';
@@ -23,6 +24,12 @@ export interface TargetAccess {
   readonly read: (at: Remote, size: number) => Uint8Array;
   readonly write: (at: Remote, bytes: Uint8Array) => void;
   readonly call: CallTarget;
+}
+
+/** A target whose threads are held. */
+export interface HeldAccess extends TargetAccess {
+  /** System calls of which the target executes all, or none, even if we die in between; a failure ends them. */
+  readonly callTogether: (calls: readonly SystemCall[]) => readonly bigint[];
 }
 
 export type PreparedChange =
@@ -47,9 +54,12 @@ export interface Preparation {
 export function prepareChanges(changes: readonly EntryChange[], preparation: Preparation): PreparedChange[] {
   const { process } = preparation;
   const prepared: PreparedChange[] = [];
-  for (const object of process.modules()) {
-    const own = changes.filter(({ at }) => at >= object.start && at < object.end);
-    const method = commitMethod(own, process.maps(), process.arch.pageSize);
+  const groups = process
+    .modules()
+    .map((object) => changes.filter(({ at }) => at >= object.start && at < object.end))
+    .filter((own) => own.length > 0);
+  for (const own of groups) {
+    const method = commitMethod(own, process.maps(), process.arch.pageSize, groups.length === 1);
     if (method.kind === 'write') prepared.push(method);
     if (method.kind === 'exchange') prepared.push(prepareCopy(method, preparation));
   }
@@ -102,25 +112,31 @@ function prepareCopy(
  * Makes all changes while every thread of the target is held, or none: when one fails, those before it are taken back.
  * @throws SutureError UNSAFE when somebody else changed an entry, SYSCALL when the target could not exchange its pages.
  */
-export function commitChanges(arch: Arch, prepared: readonly PreparedChange[], access: TargetAccess): void {
+export function commitChanges(arch: Arch, prepared: readonly PreparedChange[], access: HeldAccess): void {
   for (const { changes } of prepared) requireExpected(changes, access.read);
-  const done: PreparedChange[] = [];
   try {
-    for (const change of prepared) {
-      done.push(change);
-      if (change.kind === 'write') writeOnce(change, access);
-      else exchange(arch, change, access);
-      if (!isDone(change.changes, access.read)) {
-        throw new SutureError('UNSAFE', `the change at ${hex(change.start)} did not take effect`, {
-          remedy: 'see whether another tool is changing this program',
-        });
-      }
+    for (const change of prepared) if (change.kind === 'write') writeOnce(change, access);
+    exchangeAll(arch, prepared, access);
+    for (const { changes, start } of prepared) {
+      if (isDone(changes, access.read)) continue;
+      throw new SutureError('UNSAFE', `the change at ${hex(start)} did not take effect`, {
+        remedy: 'see whether another tool is changing this program',
+      });
     }
   } catch (error) {
-    for (const change of done.reverse()) {
-      for (const { at, replacement } of inverse(change.changes)) access.write(at, replacement);
+    for (const change of prepared) {
+      // Also when a call broke off: what was moved must not be unmapped as a copy.
+      if (change.kind === 'exchange' && isDone(change.changes, access.read)) change.fate.moved = true;
+      takeBack(change.changes, access);
     }
     throw error;
+  }
+}
+
+/** Only bytes of ours: where another tool wrote in between, its bytes stay. */
+function takeBack(changes: readonly EntryChange[], access: TargetAccess): void {
+  for (const { at, expected, replacement } of inverse(changes)) {
+    if (sameBytes(access.read(at, expected.length), expected)) access.write(at, replacement);
   }
 }
 
@@ -131,20 +147,23 @@ function writeOnce(
   access.write(start, merged(access.read(start, Number(end - start)), start, changes));
 }
 
-function exchange(
-  arch: Arch,
-  change: Extract<PreparedChange, { kind: 'exchange' }>,
-  access: TargetAccess,
-): void {
-  const result = access.call([exchangeCall(arch, change.copy, change.size, change.start)])[0];
-  const error = result === undefined ? 0 : errorOf(result);
-  if (error !== undefined) {
-    throw new SutureError(
-      'SYSCALL',
-      `the target could not exchange its pages at ${hex(change.start)}: error ${error}`,
-    );
-  }
-  change.fate.moved = true;
+function exchangeAll(arch: Arch, prepared: readonly PreparedChange[], access: HeldAccess): void {
+  const exchanges = prepared.filter((change) => change.kind === 'exchange');
+  if (exchanges.length === 0) return;
+  const results = access.callTogether(
+    exchanges.map(({ copy, size, start }) => exchangeCall(arch, copy, size, start)),
+  );
+  exchanges.forEach((change, i) => {
+    const result = results[i];
+    change.fate.moved = result !== undefined && errorOf(result) === undefined;
+  });
+  const failed = exchanges.find(({ fate }) => !fate.moved);
+  if (failed === undefined) return;
+  const result = results[exchanges.indexOf(failed)];
+  throw new SutureError(
+    'SYSCALL',
+    `the target could not exchange its pages at ${hex(failed.start)}: error ${result === undefined ? 'unknown' : errorOf(result)}`,
+  );
 }
 
 /**
@@ -161,6 +180,7 @@ export function rehearseCommit(arch: Arch, prepared: readonly PreparedChange[], 
       read: (at, size) => part(at, size).slice(),
       write: (at, written) => part(at, written.length).set(written),
       call: () => [],
+      callTogether: () => [],
     });
   }
 }

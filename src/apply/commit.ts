@@ -1,7 +1,8 @@
 /**
  * Changing the entries of several functions so that the target has all of the old or all of the new at any instant,
  * even if this program is killed in between: one write when all lies in one page, else a private copy of the pages
- * that takes the originals' place with one mremap.
+ * that takes the originals' place with one mremap. For several objects it is one mremap each, in a chain that the
+ * target goes through by itself once it has begun (docs/adr/0005-commit.md).
  */
 import { SutureError } from '../base/errors.ts';
 import { alignDownBig, alignUpBig, hex, plus, type Remote, remote } from '../bytes/address.ts';
@@ -35,13 +36,15 @@ export type CommitMethod =
     };
 
 /**
- * Decides the method. All changes must lie in mappings of one object. Throws UNSUPPORTED when the pages cannot be
+ * Decides the method. All changes must lie in mappings of one object; `alone`: no other object changes with it, so that
+ * a write will do when one page holds them all. Throws UNSUPPORTED when the pages cannot be
  * exchanged as one because they are not one readable and executable private range.
  */
 export function commitMethod(
   changes: readonly EntryChange[],
   maps: readonly MappingView[],
   pageSize: number,
+  alone: boolean,
 ): CommitMethod {
   const page = BigInt(pageSize);
   let start: bigint | undefined;
@@ -51,7 +54,7 @@ export function commitMethod(
     if (at + BigInt(replacement.length) > end) end = at + BigInt(replacement.length);
   }
   if (start === undefined) return { kind: 'none' };
-  if (alignDownBig(start, page) === alignDownBig(end - 1n, page)) {
+  if (alone && alignDownBig(start, page) === alignDownBig(end - 1n, page)) {
     return { kind: 'write', changes, start: remote(start), end: remote(end) };
   }
   const first = remote(alignDownBig(start, page));

@@ -1,5 +1,5 @@
 /** Memory of the target, mapped and unmapped by system calls that one of its own threads executes. */
-import type { Arch, TargetCall } from '../arch/arch.ts';
+import type { Arch, SystemCall, TargetCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { hex, plus, type Remote, remote } from '../bytes/address.ts';
 
@@ -107,7 +107,7 @@ export function unmap(arch: Arch, call: CallTarget, start: Remote, size: number)
 }
 
 /** The one call that puts a prepared copy of pages in the originals' place. */
-export const exchangeCall = (arch: Arch, copy: Remote, size: number, original: Remote): TargetCall => ({
+export const exchangeCall = (arch: Arch, copy: Remote, size: number, original: Remote): SystemCall => ({
   kind: 'syscall',
   number: arch.syscall.numbers.mremap,
   args: [copy, BigInt(size), BigInt(size), MREMAP_MAYMOVE | MREMAP_FIXED, original],
@@ -135,11 +135,12 @@ export function mapCopy(arch: Arch, call: CallTarget, request: CopyRequest): boo
     const args = [at, BigInt(size), protection, flags, NO_FILE, 0n];
     return isAt(arch, call, call([{ kind: 'syscall', number: numbers.mmap, args }])[0], at, size);
   }
-  // The path is handed over in the range that the copy will take.
+  // The path is handed over in the range that the copy will take. Not writable for the program, so that what a killed
+  // command leaves can be told from the program's own fresh memory.
   const scratch = [
     at,
     BigInt(size),
-    PROT.read | PROT.write,
+    protection,
     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
     NO_FILE,
     0n,

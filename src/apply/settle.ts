@@ -65,7 +65,7 @@ export function abandonedRanges(
     if (isCopy) return true;
     if (!inside.every((m) => m.path === '' && !m.shared)) return false;
     if (!first.read && !first.write && !first.execute) return true;
-    if (inside.length === 1 && first.write) return holdsPath(tryRead, start, objects);
+    if (inside.length === 1 && holdsPath(tryRead, start, objects)) return true;
     return couldBeRegion(first) && beginsLikeRegion(tryRead(start, MAGIC.length + 1));
   });
 }

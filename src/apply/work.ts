@@ -7,7 +7,13 @@ import type { Patch } from '../patch/patch.ts';
 import { remoteCall } from '../process/remote-call.ts';
 import type { Target } from '../process/target.ts';
 import { Journal } from '../store/state.ts';
-import { commitChanges, prepareChanges, rehearseCommit, type TargetAccess } from './change.ts';
+import {
+  commitChanges,
+  type HeldAccess,
+  prepareChanges,
+  rehearseCommit,
+  type TargetAccess,
+} from './change.ts';
 import type { OutcomeObject, ProcessOutcome } from './outcome.ts';
 import { type ObjectPlan, type PlanOptions, type PlanResult, planApply } from './plan.ts';
 import { planRevert, type RevertChoice, type RevertPlan } from './plan-revert.ts';
@@ -236,14 +242,18 @@ export class Work {
   #change(
     snapshot: Snapshot,
     forbidden: readonly ForbiddenRange[],
-    commit: (access: TargetAccess) => void,
+    commit: (access: HeldAccess) => void,
   ): StopResult {
     const { regions } = readRegions(snapshot.maps(), snapshot.memory.tryRead, snapshot.arch);
     const observer = observerOf(snapshot, regions);
     rehearse(this.#target, observer, forbidden);
     return stopUntilSafe(this.#target, observer, forbidden, this.#limits, (stopped) => {
       const { dwarfSp } = this.#target.arch.registers;
-      commit({ ...this.#access, call: (calls) => stopped.call(calls) });
+      commit({
+        ...this.#access,
+        call: (calls) => stopped.call(calls),
+        callTogether: (calls) => stopped.callTogether(calls),
+      });
       this.#stackPointers = stopped.threads.flatMap(({ registers }) => registers.get(dwarfSp) ?? []);
     });
   }

@@ -15,6 +15,8 @@ export interface Registers {
   /** Byte offsets in the regset. */
   readonly pc: number;
   readonly sp: number;
+  /** Byte offset of the thread pointer, where the regset has it. */
+  readonly threadPointer?: number;
   /** DWARF numbers. */
   readonly dwarfSp: number;
   readonly dwarfFp: number;
@@ -122,9 +124,15 @@ export interface LinkFacts {
   threadPointerOffset(segment: { readonly memSize: bigint; readonly align: bigint }, offset: bigint): bigint;
 }
 
+export interface SystemCall {
+  readonly kind: 'syscall';
+  readonly number: number;
+  readonly args: readonly bigint[];
+}
+
 /** What a thread of the target is to execute. */
 export type TargetCall =
-  | { readonly kind: 'syscall'; readonly number: number; readonly args: readonly bigint[] }
+  | SystemCall
   | { readonly kind: 'function'; readonly address: Remote; readonly args: readonly bigint[] };
 
 /**
@@ -166,6 +174,12 @@ export interface SyscallFacts {
    * call that could not be started again.
    */
   signalFrame(input: SignalFrameInput): SignalFrame | undefined;
+  /**
+   * Frames below `frame` that make the thread, once it has been led into the first of these calls, execute the others
+   * by itself and then restore itself from `frame`: each call's return leads to an rt_sigreturn that enters the next
+   * one. `signalMask` is in force between them. The result takes the place of `frame` in `enterCall`.
+   */
+  chain(frame: SignalFrame, gadget: Remote, calls: readonly SystemCall[], signalMask: bigint): SignalFrame;
   /** NT_PRSTATUS with which the thread executes the call and then goes on to the frame's return address. */
   enterCall(prstatus: Uint8Array, frame: SignalFrame, gadget: Remote, call: TargetCall): Uint8Array;
   /** Number of the system call at whose entry the thread is stopped. */

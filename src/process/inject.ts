@@ -9,7 +9,7 @@
  * Signals are blocked meanwhile and wait in the kernel in their order. The exceptions are those that a faulting
  * instruction raises (blocked, they would end the process and lose the handler) and SIGKILL and SIGSTOP.
  */
-import type { SignalFrame, TargetCall } from '../arch/arch.ts';
+import type { SignalFrame, SystemCall, TargetCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { hex, plus, type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
@@ -43,6 +43,8 @@ export interface Injectable {
   readonly signalMask: bigint;
   readonly frame: SignalFrame;
   readonly gadget: Remote;
+  /** Lowest address that its stack may use. */
+  readonly stackBottom: bigint;
 }
 
 export type Preparation =
@@ -96,7 +98,8 @@ export function prepare(
   if (frame === undefined) return unfit('its interrupted system call could not be started again');
   const room = callsFunction ? ROOM_FOR_FUNCTION : ROOM_FOR_SYSCALL;
   if (frame.stackPointer - BigInt(room) < bottom.at) return unfit('its stack has too little room left');
-  return { kind: 'ready', thread: { tid, prstatus, signalMask, frame, gadget: ways.gadget } };
+  const thread = { tid, prstatus, signalMask, frame, gadget: ways.gadget, stackBottom: bottom.at };
+  return { kind: 'ready', thread };
 }
 
 /**
@@ -113,6 +116,34 @@ export function runCalls(target: Target, thread: Injectable, calls: readonly Tar
     return calls.some((call) => call.kind === 'function')
       ? runWithFunctions(target, run, calls)
       : calls.map((call) => run.call(call));
+  } finally {
+    run.end();
+  }
+}
+
+/**
+ * Makes system calls of which, from the first register change on, the thread executes all even if we die: the frames
+ * from which it enters them lie on its stack before it is led into the first. While we live, a call that fails ends the
+ * chain: fewer results come back. BUSY if the stack has no room for so many.
+ */
+export function runChain(target: Target, thread: Injectable, calls: readonly SystemCall[]): bigint[] {
+  const [first] = calls;
+  if (first === undefined) return [];
+  const frame = target.arch.syscall.chain(thread.frame, thread.gadget, calls, BLOCKED);
+  if (frame.stackPointer - BigInt(ROOM_FOR_SYSCALL) < thread.stackBottom) {
+    throw new SutureError(
+      'BUSY',
+      `the stack of thread ${thread.tid} has too little room left for ${calls.length} calls`,
+    );
+  }
+  const deadlineNs = deadlineIn(CALL_DEADLINE_MS);
+  using _ = interruptAfter(deadlineNs);
+  const run = new Run(target, { ...thread, frame }, deadlineNs);
+  run.begin();
+  try {
+    const results = [run.call(first)];
+    while (results.length < calls.length && results.at(-1)! >= 0n) results.push(run.nextOfChain());
+    return results;
   } finally {
     run.end();
   }
@@ -180,6 +211,18 @@ class Run {
     this.#toSyscall(); // entry
     this.#toSyscall(); // exit
     return this.#target.arch.syscall.result(this.#registers());
+  }
+
+  /** From the exit of one call of a chain over the rt_sigreturn that leads to the next, to the next one's exit. */
+  nextOfChain(): bigint {
+    const facts = this.#target.arch.syscall;
+    for (let stop = 0; stop < 4; stop++) {
+      this.#toSyscall();
+      if (stop === 0 && facts.callNumber(this.#registers()) !== facts.numbers.rtSigreturn) {
+        throw new SutureError('INTERNAL', 'a chain of calls did not lead through rt_sigreturn');
+      }
+    }
+    return facts.result(this.#registers());
   }
 
   #callFunction(call: TargetCall & { readonly kind: 'function' }): bigint {

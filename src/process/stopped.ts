@@ -1,11 +1,11 @@
-import type { TargetCall } from '../arch/arch.ts';
+import type { SystemCall, TargetCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
 import { readBatch } from '../sys/memory.ts';
 import { getRegset, NT_PRSTATUS } from '../sys/ptrace.ts';
 import { type RegisterFile, registersFromPrstatus } from '../unwind/frame.ts';
-import { prepare, runCalls } from './inject.ts';
+import { type Injectable, prepare, runCalls, runChain } from './inject.ts';
 import { type Mapping, mappingAt } from './maps.ts';
 import { suspendSeccomp } from './seccomp.ts';
 import type { Target } from './target.ts';
@@ -80,8 +80,20 @@ export class Stopped implements Disposable {
    * make calls now.
    */
   call(calls: readonly TargetCall[]): bigint[] {
-    const { ways, options } = this.#circumstances;
     const callsFunction = calls.some((call) => call.kind === 'function');
+    return this.#through(callsFunction, (thread) => runCalls(this.target, thread, calls));
+  }
+
+  /**
+   * System calls of which the target executes all, or none, even if we die in between: then in the microseconds in
+   * which one of its threads does so the others run too. While we live, a call that fails is the last: fewer results.
+   */
+  callTogether(calls: readonly SystemCall[]): bigint[] {
+    return this.#through(false, (thread) => runChain(this.target, thread, calls));
+  }
+
+  #through(callsFunction: boolean, run: (thread: Injectable) => bigint[]): bigint[] {
+    const { ways, options } = this.#circumstances;
     const reasons: string[] = [];
     for (const { tid, prstatus } of this.#byPreference()) {
       this.#mappingOf(this.#stackPointer(prstatus));
@@ -92,7 +104,7 @@ export class Stopped implements Disposable {
       }
       const resumeSeccomp = suspendSeccomp(this.target, tid, options);
       try {
-        return runCalls(this.target, prepared.thread, calls);
+        return run(prepared.thread);
       } finally {
         resumeSeccomp();
       }

@@ -15,6 +15,7 @@ import {
   statusOf,
   verifyProcess,
 } from '../../src/apply/engine.ts';
+import type { Patch } from '../../src/patch/patch.ts';
 import { Target } from '../../src/process/target.ts';
 import { patchOf, Workshop } from './fixture.ts';
 
@@ -37,27 +38,56 @@ int main(void) {
   while (fgets(line, sizeof line, stdin)) printf("%d %d\\n", f(atoi(line)), g(atoi(line)));
 }`;
 
-for (const [where, aligned] of [
-  ['one page', ''],
-  ['several pages', '__attribute__((aligned(4096)))'],
-]) {
+/** A program with f and g, and the patches that change both. */
+interface Victim {
+  readonly program: string;
+  readonly patches: readonly Patch[];
+}
+
+function oneObject(shop: Workshop, aligned: string): Victim {
+  const program = shop.compile('victim', SOURCE, ['-O0', '-pthread', `-DALIGNED=${aligned}`]);
+  const object = shop.compileObject('fix', 'int f(int x) { return x + 10; } int g(int x) { return x + 20; }');
+  return { program, patches: [patchOf({ id: 'killed', base: program, object, changed: ['f', 'g'] })] };
+}
+
+function twoObjects(shop: Workshop): Victim {
+  const library = shop.compile('libg.so', 'int g(int x) { return x + 2; }', ['-shared', '-fPIC', '-O0']);
+  const source = SOURCE.replace(/ALIGNED.*int g.*/, 'int g(int);');
+  const flags = ['-O0', '-pthread', '-DALIGNED=', library, `-Wl,-rpath,${shop.directory}`];
+  const program = shop.compile('victim', source, flags);
+  const f = shop.compileObject('fixf', 'int f(int x) { return x + 10; }');
+  const g = shop.compileObject('fixg', 'int g(int x) { return x + 20; }');
+  return {
+    program,
+    patches: [
+      patchOf({ id: 'killed', base: program, object: f, changed: ['f'] }),
+      patchOf({ id: 'killed', base: library, object: g, changed: ['g'] }),
+    ],
+  };
+}
+
+const CASES: readonly [string, (shop: Workshop) => Victim][] = [
+  ['one page', (shop) => oneObject(shop, '')],
+  ['several pages', (shop) => oneObject(shop, '__attribute__((aligned(4096)))')],
+  ['two objects', twoObjects],
+];
+
+for (const [where, make] of CASES) {
   test(`killed while changing functions in ${where}`, async () => {
     using shop = new Workshop();
-    const base = shop.compile('victim', SOURCE, ['-O0', '-pthread', `-DALIGNED=${aligned}`]);
-    const fixed = shop.compileObject(
-      'fix',
-      'int f(int x) { return x + 10; } int g(int x) { return x + 20; }',
-    );
-    const patch = patchOf({ id: 'killed', base, object: fixed, changed: ['f', 'g'] });
-    const file = join(shop.directory, 'killed.kpatch');
-    writeFileSync(file, patch.bytes);
+    const { program: base, patches } = make(shop);
+    const files = patches.map(({ bytes }, i) => {
+      const file = join(shop.directory, `killed-${i}.kpatch`);
+      writeFileSync(file, bytes);
+      return file;
+    });
     const program = shop.start(base);
     assert.equal(await program.ask('1'), '2 3');
     const target = Target.open(program.pid);
     let mappings = 0;
     try {
       for (let kill = 0; kill < KILLS; kill++) {
-        await killSoon(program.pid, file);
+        await killSoon(program.pid, files);
         assert.equal(program.child.exitCode, null, 'the program lives');
         assert.match(await program.ask('1'), /^(2 3|11 21)$/, 'no mixture of old and new');
 
@@ -65,7 +95,7 @@ for (const [where, aligned] of [
         assert.ok(['applied', 'already'].includes(repaired.outcome), JSON.stringify(repaired));
         const sound = verifyProcess(target).every(({ severity }) => severity === 'ok');
         assert.ok(sound, JSON.stringify(verifyProcess(target)));
-        const applied = applyPatches([target], [patch])[0]!;
+        const applied = applyPatches([target], patches)[0]!;
         assert.ok(['applied', 'already'].includes(applied.outcome), JSON.stringify(applied));
         assert.equal(await program.ask('1'), '11 21');
         const reverted = revertPatches([target], ['killed'])[0]!;
@@ -81,8 +111,8 @@ for (const [where, aligned] of [
   });
 }
 
-function killSoon(pid: number, file: string): Promise<void> {
-  const command = spawn(process.execPath, ['--import', 'tsx', COMMAND, String(pid), file], {
+function killSoon(pid: number, files: readonly string[]): Promise<void> {
+  const command = spawn(process.execPath, ['--import', 'tsx', COMMAND, String(pid), ...files], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@
  */
 import { alignDownBig, plus, type Remote, remote } from '../../bytes/address.ts';
 import { i32, pad, record, u16, u32, u64, viewOf } from '../../bytes/record.ts';
-import type { SignalFrame, SignalFrameInput, SyscallFacts, TargetCall } from '../arch.ts';
+import type { SignalFrame, SignalFrameInput, SyscallFacts, SystemCall, TargetCall } from '../arch.ts';
 
 /** struct user_regs_struct, <sys/user.h>: NT_PRSTATUS. */
 const UserRegs = record('user_regs_struct', 216, {
@@ -161,6 +161,47 @@ function signalFrame(input: SignalFrameInput): SignalFrame | undefined {
   return { stackPointer, returnSlot, bytes };
 }
 
+/**
+ * A copy of the thread's own frame for every call after the first, the earlier ones below, with the registers of the
+ * call and the stack pointer on the return words of the frame above. All of them share one floating point state.
+ */
+function chain(
+  frame: SignalFrame,
+  gadget: Remote,
+  calls: readonly SystemCall[],
+  signalMask: bigint,
+): SignalFrame {
+  const own = Number(frame.returnSlot - frame.stackPointer);
+  // The return slots stay where the psABI wants them: a multiple of 16 apart.
+  const link = (own + SignalFrameLayout.size + 15) & -16;
+  const following = calls.slice(1);
+  const room = link * following.length;
+  const bytes = new Uint8Array(room + frame.bytes.length);
+  bytes.set(frame.bytes, room);
+  following.forEach((call, index) => {
+    const at = link * index;
+    bytes.set(frame.bytes.subarray(0, own + SignalFrameLayout.size), at);
+    const edit = SignalFrameLayout.edit(viewOf(bytes), at + own);
+    [edit.rdi, edit.rsi, edit.rdx, edit.r10, edit.r8, edit.r9] = registersOf(call);
+    edit.rax = BigInt(call.number);
+    edit.rip = gadget;
+    edit.rsp = plus(frame.stackPointer, at + link - room);
+    edit.eflags &= ~(DIRECTION_FLAG | TRAP_FLAG);
+    edit.signalMask = signalMask;
+  });
+  return {
+    stackPointer: plus(frame.stackPointer, -room),
+    returnSlot: plus(frame.returnSlot, -room),
+    bytes,
+  };
+}
+
+/** Six arguments as words. */
+function registersOf(call: TargetCall): [bigint, bigint, bigint, bigint, bigint, bigint] {
+  const word = (index: number): bigint => BigInt.asUintN(64, call.args[index] ?? 0n);
+  return [word(0), word(1), word(2), word(3), word(4), word(5)];
+}
+
 /** The NT_X86_XSTATE dump in the form of a signal frame: software bytes filled in, second magic behind it. */
 function extendedStateOf(dump: Uint8Array): Uint8Array {
   if (dump.length <= XSTATE_HEADER) return dump.slice(0, LEGACY_SIZE);
@@ -199,20 +240,19 @@ function numberToRestart(origRax: bigint, codeBeforePc: Uint8Array): bigint | un
 function enterCall(prstatus: Uint8Array, frame: SignalFrame, gadget: Remote, call: TargetCall): Uint8Array {
   const entered = prstatus.slice();
   const regs = UserRegs.edit(viewOf(entered), 0);
-  const argument = (index: number): bigint => BigInt.asUintN(64, call.args[index] ?? 0n);
-  [regs.rdi, regs.rsi, regs.rdx] = [argument(0), argument(1), argument(2)];
-  [regs.r8, regs.r9] = [argument(4), argument(5)];
+  const [rdi, rsi, rdx, fourth, r8, r9] = registersOf(call);
+  Object.assign(regs, { rdi, rsi, rdx, r8, r9 });
   // No restart handling for what the thread was in before.
   regs.origRax = NO_CALL;
   // psABI 3.2.1: the direction flag is clear on entry to a function.
   regs.eflags &= ~(DIRECTION_FLAG | TRAP_FLAG);
   if (call.kind === 'syscall') {
-    regs.r10 = argument(3);
+    regs.r10 = fourth;
     regs.rax = BigInt(call.number);
     regs.rip = gadget;
     regs.rsp = frame.stackPointer;
   } else {
-    regs.rcx = argument(3);
+    regs.rcx = fourth;
     regs.rax = 0n; // psABI 3.5.7: no vector registers hold arguments
     regs.rip = call.address;
     regs.rsp = frame.returnSlot;
@@ -281,6 +321,7 @@ export const syscall: SyscallFacts = {
   redZone: 128, // psABI 3.2.2
   extendedStateNote: 0x202, // NT_X86_XSTATE
   signalFrame,
+  chain,
   enterCall,
   callNumber: (prstatus) => Number(BigInt.asIntN(64, UserRegs.on(viewOf(prstatus), 0).origRax)),
   skipCall(prstatus) {
