@@ -18,11 +18,10 @@ const EVERY = [
   '-O0',
   '-O1 -g',
   '-O2 -fPIC',
-  '-O2 -fno-pie -g3',
   '-O3 -ffunction-sections -fdata-sections',
   '-Os -fcf-protection=full',
   '-O2 -masm=intel',
-  '-O2 -fno-asynchronous-unwind-tables -fverbose-asm',
+  '-O2 -fno-pie -g3 -fno-asynchronous-unwind-tables -fverbose-asm',
 ];
 const OPTIMIZED = EVERY.filter((flags) => !flags.startsWith('-O0'));
 
@@ -39,7 +38,7 @@ const parse = (text: Uint8Array | string): AsmUnit => parseUnit(text, assembly, 
 async function assemble(text: string): Promise<{ undefined: string[]; defined: string[] }> {
   const base = join(folder, `composed${files++}`);
   writeFileSync(`${base}.s`, text, 'latin1');
-  await run('gcc', ['-c', '-Wa,--fatal-warnings', '-o', `${base}.o`, `${base}.s`]);
+  await run('as', ['--fatal-warnings', '-o', `${base}.o`, `${base}.s`]);
   const { stdout } = await run('nm', ['-f', 'posix', `${base}.o`]);
   const symbols = stdout
     .trim()

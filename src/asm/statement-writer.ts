@@ -33,8 +33,8 @@ export class StatementWriter {
           const section = switches.get(s)!;
           skipping = section.use === 'ignored';
           lines.push(...this.#switch(s, section, block));
-        } else if (kind === Statement.Attribute || skipping) {
-          // Attributes of symbols are written where the symbols are; notes about the code are left out.
+        } else if (skipping) {
+          // Notes about the code are left out.
         } else if (kind === Statement.Label) {
           this.#label(s, block, lines);
         } else lines.push(`\t${this.statement(s)}`);

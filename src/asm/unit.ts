@@ -21,8 +21,6 @@ export enum Statement {
   FrameReference,
   /** A section switch that inline asm makes inside a function. */
   Switch,
-  /** `.globl` and the like that inline asm makes inside a function. */
-  Attribute,
   /** A `.set` outside functions; belongs to no block. */
   Alias,
 }
@@ -44,8 +42,6 @@ export const SYMBOL = {
   alias: 1024,
   weakReference: 2048,
   local: 4096,
-  /** Some statement that is not debug information refers to it. */
-  referenced: 8192,
 } as const;
 
 export interface Alias {
@@ -197,7 +193,7 @@ export class AsmUnit {
     for (let r = 0; r < block.ranges.length; r += 2) {
       for (let s = block.ranges[r]!; s < block.ranges[r + 1]!; s++) {
         const kind = statementKind.values[s]!;
-        if (kind === Statement.Label || kind === Statement.Attribute) continue;
+        if (kind === Statement.Label) continue;
         for (let i = statementRefs.values[s]!; i < statementRefs.values[s + 1]!; i++) {
           yield refSymbol.values[i]!;
         }
