@@ -1,0 +1,22 @@
+// npm run bench -- NAME [arguments]: runs one of the benchmarks.
+import { ensureBundle, run, setUp } from './setup.mjs';
+
+/** name: what it measures, and how it is started. */
+const BENCHES = {
+  stop: {
+    what: 'the stop beside its floor, for 1 to 1000 threads',
+    args: ['--import', 'tsx', 'bench/stop.ts'],
+  },
+  record: { what: 'what recording adds to a build', args: ['scripts/bench-record.mjs'] },
+};
+
+const [name, ...rest] = process.argv.slice(2);
+const bench = BENCHES[name];
+if (bench === undefined) {
+  console.error('usage: npm run bench -- NAME [arguments]');
+  for (const [known, { what }] of Object.entries(BENCHES)) console.error(`  ${known.padEnd(8)} ${what}`);
+  process.exit(2);
+}
+setUp('demo');
+if (!ensureBundle()) process.exit(1);
+process.exitCode = run(process.execPath, [...bench.args, ...rest]) ? 0 : 1;
