@@ -28,6 +28,8 @@ export const registers: Registers = {
   ],
   pc: 128,
   sp: 152,
+  // fs_base
+  threadPointer: 168,
   dwarfSp: 7,
   dwarfFp: 6,
   dwarfReturnAddress: 16,
