@@ -112,8 +112,14 @@ class TypeReader {
     const name =
       linkageNameOf(die) ?? (origin && linkageNameOf(origin)) ?? nameOf(die) ?? (origin && nameOf(origin));
     if (name === undefined) return;
-    const parameters = die.children
-      .filter(({ tag }) => tag === DW_TAG.formal_parameter || tag === DW_TAG.unspecified_parameters)
+    // A call of a builtin leaves a declaration without parameters, which says nothing.
+    if (nameOf(die)?.startsWith('__builtin_') === true) return;
+    // A concrete instance of an inlined function may lack parameters, and names no types: its abstract one does.
+    const isParameter = ({ tag }: Die): boolean =>
+      tag === DW_TAG.formal_parameter || tag === DW_TAG.unspecified_parameters;
+    const described = origin?.children.some(isParameter) === true ? origin : die;
+    const parameters = described.children
+      .filter(isParameter)
       .map((child) => (child.tag === DW_TAG.unspecified_parameters ? '...' : this.#typeOf(child)));
     const returning = die.attributes.has(DW_AT.type) ? die : (origin ?? die);
     this.found.functions.set(name, { name, returns: this.#typeOf(returning), parameters });
