@@ -22,6 +22,7 @@ const tool = (name, what, command, ...args) => ({
 const tests = (name, what, ...folders) => ({
   name,
   what,
+  folders,
   go: () => runTests(name, folders.flatMap(testsBelow)),
 });
 
