@@ -3,6 +3,7 @@ import type { Arch } from '../arch/arch.ts';
 import { hex, type Remote, remote } from '../bytes/address.ts';
 import type { RegisterFile, UnwindModule } from '../unwind/frame.ts';
 import { walk } from '../unwind/walk.ts';
+import { isQuiet, type OwnStack } from './quiet.ts';
 import {
   type Blocker,
   type ForbiddenRange,
@@ -11,18 +12,25 @@ import {
   type SeenThread,
   type Verdict,
 } from './safety.ts';
+import { type SuspendedInput, suspendedObstacles } from './suspended.ts';
 import { moduleFinder } from './unwind-modules.ts';
 import type { MappingView, TryRead } from './view.ts';
 
 export interface StoppedThread {
   readonly tid: number;
   readonly registers: RegisterFile;
+  /** The register set NT_PRSTATUS; undefined in a rehearsal. */
+  readonly prstatus?: Uint8Array | undefined;
+  /** All of the stack above the stack pointer, if it is known to be the one on which the thread began. */
+  readonly ownStack?: OwnStack | undefined;
 }
 
 export interface Observer {
   readonly arch: Arch;
   readonly modules: readonly UnwindModule[];
   readonly maps: readonly MappingView[];
+  /** Parts of [start, end) of the process that hold anything. */
+  readonly residentRuns: SuspendedInput['residentRuns'];
 }
 
 /**
@@ -39,17 +47,35 @@ export function judgeThreads(
   const moduleAt = moduleFinder(observer.modules);
   const tryRead = pageCache(readMemory, arch.pageSize);
   const seen: SeenThread[] = [];
-  for (const { tid, registers } of threads) {
+  // Addresses in all stacks that threads use.
+  const touched: bigint[] = [];
+  for (const { tid, registers, ownStack } of threads) {
     if (expired()) return undefined;
+    const sp = registers.get(arch.registers.dwarfSp);
+    if (sp !== undefined) touched.push(sp);
+    if (ownStack !== undefined && isQuiet(registers, ownStack, forbidden)) continue;
     const { frames, end } = walk({ arch, registers, readMemory: tryRead, moduleAt });
+    for (const { cfa } of frames) touched.push(cfa - 1n);
     seen.push({ tid, frames, end, registers: returnRegisters(arch, registers) });
   }
+  const suspended = suspendedObstacles({
+    ...observer,
+    touched,
+    threadPointers: threads.flatMap(({ prstatus }) =>
+      prstatus === undefined ? [] : [arch.syscall.threadPointer(prstatus)],
+    ),
+    forbidden,
+    tryRead: readMemory,
+    expired,
+  });
+  if (suspended === undefined) return undefined;
   return judge({
     threads: seen,
     forbidden,
     tryRead: readMemory,
     stackEnd: (at) => observer.maps.find((m) => at >= m.start && at < m.end && m.read)?.end,
     pageSize: arch.pageSize,
+    suspended,
   });
 }
 

@@ -35,11 +35,11 @@ export function withOwnStacks(stopped: Stopped, maps: readonly MappingView[]): S
   };
   const ranges = stopped.threads.map(sizeFor);
   const pieces = readBatch(pid, ranges);
-  return stopped.threads.map(({ tid, registers }, i) => {
+  return stopped.threads.map(({ tid, registers, prstatus }, i) => {
     const { at, size } = ranges[i]!;
     const bytes = pieces[i];
     const isWhole = size > 0 && bytes?.length === size;
-    return { tid, registers, ownStack: isWhole ? { at, bytes } : undefined };
+    return { tid, registers, prstatus, ownStack: isWhole ? { at, bytes } : undefined };
   });
 }
 

@@ -32,16 +32,18 @@ export interface SeenThread {
   readonly registers: readonly bigint[];
 }
 
-/** A thread in the way, before anybody has time to look up names. */
+/** A thread or a suspended context in the way, before anybody has time to look up names. */
 export interface Obstacle {
+  /** 0 for a suspended context. */
   readonly tid: number;
   /** Where its frames are, the innermost first. */
   readonly at: readonly Remote[];
   readonly why: string;
 }
 
-/** A thread in the way, for people. */
+/** A thread or a suspended context in the way, for people. */
 export interface Blocker {
+  /** 0 for a suspended context. */
   readonly tid: number;
   readonly comm: string;
   /** The innermost frame first, in words. */
@@ -63,6 +65,8 @@ export interface JudgeInput {
   /** End of the mapping in which `at` lies, the stack's; undefined if nothing is mapped there. */
   readonly stackEnd: (at: Remote) => Remote | undefined;
   readonly pageSize: number;
+  /** Found in memory that no thread uses. */
+  readonly suspended?: readonly Obstacle[];
 }
 
 /** Bytes of a stack that are searched at most; a longer one is `blind`. */
@@ -70,7 +74,7 @@ const SCAN_LIMIT = 1 << 26;
 
 export function judge(input: JudgeInput): Verdict {
   const ranges = new RangeSet(input.forbidden);
-  const busy: Obstacle[] = [];
+  const busy: Obstacle[] = [...(input.suspended ?? [])];
   const blind: Obstacle[] = [];
   for (const thread of input.threads) {
     const inside = thread.frames

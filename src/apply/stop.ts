@@ -1,6 +1,8 @@
 /** Stopping a target, looking at its threads, and changing it, again and again until it is safe or time is up. */
 import { SutureError } from '../base/errors.ts';
 import { remote } from '../bytes/address.ts';
+import { rehearse as rehearseOnChild } from '../process/rehearse.ts';
+import { residentRuns } from '../process/resident.ts';
 import { stopAll } from '../process/stop.ts';
 import type { Stopped } from '../process/stopped.ts';
 import type { Target } from '../process/target.ts';
@@ -8,10 +10,14 @@ import { readProc } from '../sys/procfs.ts';
 import { sleepMicroseconds } from '../sys/scheduler.ts';
 import { RegisterFile } from '../unwind/frame.ts';
 import { blockersOf, judgeThreads, type Observer } from './observe.ts';
+import { withOwnStacks } from './own-stacks.ts';
+import { isQuiet } from './quiet.ts';
 import type { Region } from './region.ts';
 import type { Blocker, ForbiddenRange, Obstacle } from './safety.ts';
-import type { Snapshot } from './snapshot.ts';
+import { Snapshot } from './snapshot.ts';
+import { NO_THREAD } from './suspended.ts';
 import { unwindModules } from './unwind-modules.ts';
+import type { TryRead } from './view.ts';
 
 export interface StopLimits {
   /** Milliseconds that a stop may last, not counting what the number of threads costs at the least. */
@@ -35,6 +41,7 @@ export type StopResult =
 /** What one thread costs at the least, in milliseconds: its interrupt, its stop, a look at its stack. */
 const THREAD_COST_MS = 0.1;
 const FIRST_PAUSE_MS = 1;
+const REHEARSAL_MS = 30;
 const LONGEST_PAUSE_MS = 100;
 
 /** Everything that looking at the threads of a process needs, read before it is stopped. */
@@ -43,14 +50,36 @@ export function observerOf(snapshot: Snapshot, regions: readonly Region[]): Obse
     arch: snapshot.arch,
     modules: unwindModules(snapshot.modules(), regions, snapshot.memory.tryRead),
     maps: snapshot.maps(),
+    residentRuns: (start, end) => residentRuns(snapshot.pid, start, end, snapshot.arch.pageSize),
   };
+}
+
+/** Words that nothing points to, enough of them for the compiler to see that looking at words is worth its time. */
+const REHEARSED_BYTES = 1 << 16;
+let isRehearsed = false;
+
+/** Goes through whole stops of a child of our own, once in the life of this program. */
+function rehearseStops(forbidden: readonly ForbiddenRange[]): void {
+  if (isRehearsed) return;
+  isRehearsed = true;
+  let observer: Observer | undefined;
+  rehearseOnChild((stopped) => {
+    const { target } = stopped;
+    observer ??= observerOf(new Snapshot(target), []);
+    const read: TryRead = (at, size) => target.memory.tryRead(at, size);
+    judgeThreads(observer, stopped.threads, forbidden, read, () => false);
+    judgeThreads(observer, withOwnStacks(stopped, observer.maps), forbidden, read, () => false);
+    const stack = { at: remote(0n), bytes: new Uint8Array(REHEARSED_BYTES) };
+    for (const { registers } of stopped.threads) isQuiet(registers, stack, forbidden);
+  });
 }
 
 /**
  * Walks the stacks of threads that are blocked in system calls as far as is possible without stopping them. The result
- * means nothing; the code has been run once and the tables that matter have been read, so that the stop is short.
+ * means nothing; the code has been run and the tables that matter have been read, so that the stop is short.
  */
 export function rehearse(target: Target, observer: Observer, forbidden: readonly ForbiddenRange[]): void {
+  rehearseStops(forbidden);
   const { registers } = target.arch;
   const threads = target.threads().slice(0, 8);
   const seen = threads.flatMap((tid) => {
@@ -64,13 +93,15 @@ export function rehearse(target: Target, observer: Observer, forbidden: readonly
     file.set(registers.dwarfReturnAddress, BigInt(pc));
     return [{ tid, registers: file }];
   });
+  const end = performance.now() + REHEARSAL_MS;
   for (let round = 0; round < 3; round++) {
     judgeThreads(
       observer,
       seen,
       forbidden,
       (at, size) => target.memory.tryRead(at, size),
-      () => false,
+      // The stacks of the threads that are left out look like nobody's.
+      () => performance.now() > end,
     );
   }
 }
@@ -88,23 +119,22 @@ export function stopUntilSafe(
 ): StopResult {
   const deadline = performance.now() + limits.timeoutMs;
   let held = 0;
-  let current = observer;
   for (
     let attempts = 1, pause = FIRST_PAUSE_MS;
     ;
     attempts++, pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
   ) {
-    const result = attempt(target, current, forbidden, limits, commit);
+    const result = attempt(target, observer, forbidden, limits, commit);
     held = Math.max(held, result.heldMicroseconds);
     if (result.kind === 'done') return { kind: 'done', heldMicroseconds: held, attempts };
     if (performance.now() + pause > deadline) {
-      const commOf = (tid: number) => readProc(`${target.pid}/task/${tid}/comm`)?.trim() ?? 'ended';
-      const blockers = blockersOf(current, result.obstacles, commOf);
+      const commOf = (tid: number) =>
+        tid === NO_THREAD ? 'suspended' : (readProc(`${target.pid}/task/${tid}/comm`)?.trim() ?? 'ended');
+      const blockers = blockersOf(observer, result.obstacles, commOf);
       return { kind: 'busy', heldMicroseconds: held, attempts, reason: result.reason, blockers };
     }
     sleepMicroseconds(pause * 1000);
     if (!target.alive()) throw target.gone();
-    current = { ...observer, maps: target.maps() };
   }
 }
 
@@ -139,7 +169,10 @@ function attempt(
     const expired = () => process.hrtime.bigint() > endNs;
     const read = (at: Parameters<Target['memory']['tryRead']>[0], size: number) =>
       target.memory.tryRead(at, size);
-    const verdict = judgeThreads(observer, stopped.threads, forbidden, read, expired);
+    // As they are now: a stack may have been mapped since.
+    const standing = { ...observer, maps: target.maps() };
+    const threads = withOwnStacks(stopped, standing.maps);
+    const verdict = judgeThreads(standing, threads, forbidden, read, expired);
     if (verdict === undefined || expired()) {
       outcome = { reason: `looking at the threads took more than ${allowedMs.toFixed(1)} ms`, obstacles: [] };
     } else if (verdict.kind !== 'safe') {
@@ -158,7 +191,7 @@ function attempt(
 function reasonOf(kind: 'busy' | 'blind'): string {
   switch (kind) {
     case 'busy':
-      return 'threads are in the code that would change';
+      return 'threads, or contexts that are suspended, are in the code that would change';
     case 'blind':
       return 'the stack of a thread can be neither unwound nor searched';
     default:

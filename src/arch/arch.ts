@@ -38,6 +38,8 @@ export interface UnwindFacts {
   readonly leafFrame: { readonly cfaOffset: number; readonly returnAddressOffset: number | undefined };
   /** Offset from the stack pointer, in a signal trampoline, of the interrupted registers by DWARF number; the return address column stands for the interrupted pc. */
   readonly signalFrame: readonly (number | undefined)[];
+  /** Offsets from the thread pointer at which C libraries keep the thread pointer itself; empty if they do not. */
+  readonly selfPointers: readonly number[];
 }
 
 /** What a relocation refers to, before its formula is computed. */

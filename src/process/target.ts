@@ -16,6 +16,9 @@ export class Target {
   /** Clock ticks after boot: with the pid it names the process for ever. */
   readonly startTime: bigint;
 
+  /** What was last read, and its meaning: most of the time nothing has changed. */
+  #maps: { readonly text: string; readonly mappings: readonly Mapping[] } | undefined;
+
   private constructor(readonly pid: number) {
     const vitals = requireFit(pid);
     this.arch = archOf(pid, vitals);
@@ -34,16 +37,16 @@ export class Target {
   }
 
   /** The mappings now, in ascending order. PROCESS_GONE. */
-  maps(): Mapping[] {
+  maps(): readonly Mapping[] {
     let text: string | undefined;
     try {
       text = readProc(`${this.pid}/maps`);
     } catch (cause) {
       throw noPermission(this.pid, cause);
     }
-    const mappings = text === undefined ? [] : parseMaps(text);
-    if (mappings.length === 0) throw this.gone();
-    return mappings;
+    if (text === undefined || text === '') throw this.gone();
+    if (this.#maps?.text !== text) this.#maps = { text, mappings: parseMaps(text) };
+    return this.#maps.mappings;
   }
 
   /** Every ELF object of which code is mapped now, in ascending order. PROCESS_GONE. */

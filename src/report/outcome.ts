@@ -84,7 +84,7 @@ function stopText(one: ProcessOutcome): string {
 function reasonText(one: ProcessOutcome): string {
   const lines = [`pid ${one.pid}: ${one.reason ?? one.outcome}`];
   for (const { tid, comm, frames, why } of one.blockers ?? []) {
-    lines.push(`  thread ${tid} (${comm}): ${why}`);
+    lines.push(tid === 0 ? `  ${why}` : `  thread ${tid} (${comm}): ${why}`);
     lines.push(...frames.map((frame, depth) => `    #${depth} ${frame}`));
   }
   if (one.remedy !== undefined) lines.push(`  try: ${one.remedy}`);

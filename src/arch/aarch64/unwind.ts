@@ -30,4 +30,7 @@ export const unwind: UnwindFacts = {
 
   // x0-x30, sp, then pc.
   signalFrame: Array.from({ length: 32 }, (_, i) => CONTEXT + 8 * i),
+
+  // The thread pointer is at the dtv, and the C library's own block below it, by as much as the library likes.
+  selfPointers: [],
 };
