@@ -37,6 +37,11 @@ export const PACKAGES = [
     shows: ['eu-stack', 'eu-readelf'],
     for: ['test'],
   },
+  { package: 'g++', why: 'C++ programs that are patched', shows: ['g++'], for: ['test'] },
+  { package: 'clang', why: 'the other compiler', shows: ['clang', 'clang++'], for: ['test'] },
+  { package: 'lld', why: 'the other linker', shows: ['ld.lld'], for: ['test'] },
+  { package: 'cmake', why: 'recording a cmake build', shows: ['cmake'], for: ['test'] },
+  { package: 'meson', why: 'recording a meson build', shows: ['meson'], for: ['test'] },
   { package: 'ninja-build', why: 'recording a ninja build', shows: ['ninja'], for: ['test'] },
   { package: 'dpkg-dev', why: 'unpacks source packages', shows: ['dpkg-source'], for: ['real'] },
   {
