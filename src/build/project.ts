@@ -240,7 +240,7 @@ function defaultObject(source: string): string {
 
 /** Sources that configuration scripts write to try the compiler out. */
 function isProbe(source: string): boolean {
-  return /(^|\/)conftest\.[^/]*$|\/CMakeFiles\/(CMakeTmp|CMakeScratch|ShowIncludes)\/|\/meson-private\//.test(
+  return /(^|\/)(conftest|CMake\w*CompilerId)\.[^/]*$|\/CMakeFiles\/(CMakeTmp|CMakeScratch|ShowIncludes)\/|\/meson-private\//.test(
     source,
   );
 }

@@ -93,7 +93,7 @@ test('an incremental build replaces what it built again and keeps the rest', asy
 test('tries of configuration scripts are not kept', async (t) => {
   const root = tree(t, { 'x.c': 'int main(void) { return 0; }' });
   const script =
-    'echo "int main(void){return 0;}" > try.c; gcc try.c -o try; rm try.c try; gcc -c -x c /dev/null -o n.o; gcc -E x.c > /dev/null; gcc x.c -o x';
+    'echo "int main(void){return 0;}" | tee try.c > CMakeCCompilerId.c; gcc CMakeCCompilerId.c; gcc try.c -o try; rm try.c try; gcc -c -x c /dev/null -o n.o; gcc -E x.c > /dev/null; gcc x.c -o x';
   await record(['sh', '-c', script], root);
   assert.deepEqual(
     relativeTo(
