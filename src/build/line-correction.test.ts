@@ -31,6 +31,13 @@ test('inside a call the directive waits for the end of it', () => {
   assert.equal(corrected.shifted, 1);
 });
 
+test('a change between equal lines is slid to where a directive may stand', () => {
+  const one = '/*\n * one\n */\nint one;\n';
+  const two = '/*\n * two\n */\nint two;\n';
+  assert.equal(correctLines(two, one + two).text, `${one}#line 1\n${two}`);
+  assert.equal(correctLines(one + two, two).text, `#line 5\n${two}`);
+});
+
 test('line directives that the file has are followed', () => {
   const original = '#line 100 "x.y"\nint a;\nint b;\n#line 7 "x.c"\nint m;\n';
   const corrected = correctLines(
@@ -44,17 +51,20 @@ test('lines end as the file ends them', () => {
   assert.equal(correctLines('a\r\nb\r\n', 'n\r\na\r\nb\r\n').text, 'n\r\n#line 1\r\na\r\nb\r\n');
 });
 
-/** Pieces of source, each a few lines; `@` is replaced by a number, so that no two pieces are the same. */
+/**
+ * Pieces of source, each a few lines; `@` is replaced by a number, so that of two pieces no two lines are the same:
+ * which lines of two texts correspond would be a matter of taste otherwise.
+ */
 const PIECES = [
   'int m@ = __LINE__;',
-  '/* comment\n   @ over lines ( */ int m@ = __LINE__;',
-  'int f@(int a,\n       int b)\n{\n  int m@ = __LINE__;\n  return a;\n}',
-  '#define M@(x) \\\n  (x + \\\n  1)\nint m@ = __LINE__;',
-  'char *s@ = "a \\\n  b"; int m@ = __LINE__;',
-  "#if 0\n it's @ ( text\n#else\nint m@ = __LINE__;\n#endif",
-  '#ifdef NOT@\nint q(\n#else\nint r@(\n#endif\n  int);\nint m@ = __LINE__;',
-  'int t@[] = {\n  1,\n  2\n};\nint m@ = __LINE__;',
-  "char c@ = '\\''; // it's @ \\\n on and on\nint m@ = __LINE__;",
+  '/* comment @\n   @ over lines ( */ int m@ = __LINE__;',
+  'int f@(int a@,\n       int b@)\n{ // @\n  int m@ = __LINE__;\n  return a@;\n} // @',
+  '#define M@(x) \\\n  (x + @ \\\n  @)\nint m@ = __LINE__;',
+  'char *s@ = "a \\\n  b@"; int m@ = __LINE__;',
+  "#if 0 // @\n it's @ ( text\n#else // @\nint m@ = __LINE__;\n#endif // @",
+  '#ifdef NOT@\nint q@(\n#else // @\nint r@(\n#endif // @\n  int a@);\nint m@ = __LINE__;',
+  'int t@[] = {\n  @,\n  @ + 1\n}; // @\nint m@ = __LINE__;',
+  "char c@ = '\\''; // it's @ \\\n on and on @\nint m@ = __LINE__;",
 ];
 const piece = fc.nat(PIECES.length - 1);
 

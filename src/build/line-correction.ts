@@ -25,6 +25,7 @@ export function correctLines(original: string, patched: string): Correction {
   const numbers = presumedLines(oldLines);
   const counterparts = unchangedLines(oldLines, newLines);
   const places = directivePlaces(newLines);
+  slideToPlaces(counterparts, oldLines, newLines, places);
   const corrected: string[] = [];
   let directives = 0;
   let shifted = 0;
@@ -87,4 +88,46 @@ function unchangedLines(before: readonly string[], after: readonly string[]): (n
     else for (let i = 0; i < change.count; i++) counterparts[newIndex++] = oldIndex++;
   }
   return counterparts;
+}
+
+/**
+ * Of a change between equal lines it cannot be said where it begins: a new function with a comment before it may as
+ * well begin in the middle of the comment, if the next one's comment has the same first line. Where the lines after a
+ * change begin inside something, the change is slid up to where a directive may stand.
+ */
+function slideToPlaces(
+  counterparts: (number | undefined)[],
+  before: readonly string[],
+  after: readonly string[],
+  places: readonly boolean[],
+): void {
+  for (let index = 1; index < after.length; index++) {
+    const counterpart = counterparts[index];
+    if (counterpart === undefined || places[index] === true) continue;
+    if (counterparts[index - 1] === counterpart - 1) continue;
+    let distance = 1;
+    while (distance <= counterpart && before[counterpart - distance] === after[index - distance]) {
+      if (places[index - distance] === true) {
+        slide(counterparts, index, counterpart, distance);
+        break;
+      }
+      distance++;
+    }
+  }
+}
+
+/** Gives the `distance` lines above `index` the lines above `counterpart`, and takes those from whoever had them. */
+function slide(
+  counterparts: (number | undefined)[],
+  index: number,
+  counterpart: number,
+  distance: number,
+): void {
+  const first = counterpart - distance;
+  for (let above = index - 1; above >= 0; above--) {
+    const taken = counterparts[above];
+    if (above >= index - distance) counterparts[above] = counterpart - (index - above);
+    else if (taken !== undefined && taken < first) break;
+    else counterparts[above] = undefined;
+  }
 }
