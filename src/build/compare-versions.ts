@@ -1,13 +1,6 @@
 /** Compares both versions of a unit and composes what its patch needs, ready to be linked. */
 import { archOfMachine } from '../arch/index.ts';
-import {
-  type ComposedUnit,
-  compareUnits,
-  composeUnit,
-  type FunctionDifference,
-  parseUnit,
-  type UnitDifference,
-} from '../asm/index.ts';
+import { type ComposedUnit, compareUnits, composeUnit, parseUnit, selectFunctions } from '../asm/index.ts';
 import { SutureError } from '../base/errors.ts';
 import type { ElfImage } from '../elf/image.ts';
 import { type AssemblerCommand, assembleUnit } from './assemble.ts';
@@ -60,19 +53,25 @@ export async function compareVersions(
   const after = parseUnit(patched, arch.assembly, name);
   const difference = compareUnits(before, after);
   const unfit = refusalsOf(name, difference);
-  const { selected, leftOut } = select(difference, wanted);
-  if (selected.size === 0 && unfit.length === 0)
+  const selection = selectFunctions(after, difference, wanted);
+  const { leftOut, neighbours } = selection;
+  if (selection.functions.size === 0 && unfit.length === 0)
     return leftOut.length > 0 ? { kind: 'unselected', leftOut } : { kind: 'same' };
   const types = await compareTypesOf(command, name, originalObject, patched);
   const refused = [...types.refused, ...unfit];
   if (refused.length > 0) return { kind: 'refused', refused };
-  const composed = composeUnit(before, after, difference, { functions: selected });
+  const composed = composeUnit(before, after, difference, selection);
   const object = await assembleUnit(
     command,
     reachThroughGot(composed, originalObject, arch),
     `the new functions of ${name}`,
   );
-  const { warnings } = types;
+  const warnings = [
+    ...types.warnings,
+    ...[...neighbours].map(
+      ([brought, by]) => `${name}: ${brought} comes along: it was compiled together with ${by}`,
+    ),
+  ];
   return { kind: 'changed', changed: { unit, name, composed, object, originalObject, leftOut, warnings } };
 }
 
@@ -86,23 +85,6 @@ async function compareTypesOf(
 ): Promise<TypeFindings> {
   if (originalObject.section('.debug_info') === undefined) return NO_TYPES;
   return typeDifferences(name, originalObject, await assembleUnit(command, patched, `the patched ${name}`));
-}
-
-function select(
-  difference: UnitDifference,
-  wanted: (name: string) => boolean,
-): { selected: Set<string>; leftOut: string[] } {
-  const carried = difference.functions.filter(({ kind }) => kind !== 'removed');
-  const isWanted = (fn: FunctionDifference): boolean => wanted(fn.name) || wanted(stem(fn.name));
-  return {
-    selected: new Set(carried.filter(isWanted).map(({ name }) => name)),
-    leftOut: carried.filter((fn) => !isWanted(fn)).map(({ name }) => name),
-  };
-}
-
-/** The name in the source of a compiler's copy or part: `parse.isra.0` is `parse`. */
-function stem(name: string): string {
-  return name.replace(/\.(isra|constprop|part|cold|lto_priv)(\.\d+)?.*$/, '');
 }
 
 function assemblerCommand(unit: Unit): AssemblerCommand {

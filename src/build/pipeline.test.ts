@@ -154,6 +154,37 @@ test('--function takes what it names, and an unknown name says what there is', a
   assert.match((await failure(tree.options(diff, { functions: ['nothing'] }))).message, /twice/);
 });
 
+test('--function brings the changed functions that the compiler saw together with the named one', async (t) => {
+  const files = {
+    Makefile: 'prog: main.c\n\t$(CC) -O2 -o $@ main.c\n',
+    'main.c':
+      '__attribute__((noinline)) static int inner(int n) { return n * 2; }\n' +
+      '__attribute__((noinline)) int outer(int n) { return inner(n) + 1; }\n' +
+      '__attribute__((noinline)) int apart(int n) { return n + 3; }\n' +
+      'int main(int c, char **v) { (void)v; return outer(c) + apart(c); }\n',
+  };
+  const tree = await recorded(t, files);
+  const diff = tree.diff({
+    'main.c': (text) => text.replace('n * 2', 'n * 3').replace('+ 1', '- 1').replace('+ 3', '+ 4'),
+  });
+  for (const [wanted, brought] of [
+    ['outer', 'inner'],
+    ['inner', 'outer'],
+  ] as const) {
+    const { patches } = await buildPatchSet(tree.options(diff, { functions: [wanted] }));
+    assert.deepEqual(
+      new Map(patches[0]?.functions.map(({ name, reason }) => [name, /compiled together/.test(reason)])),
+      new Map([
+        ['inner', brought === 'inner'],
+        ['outer', brought === 'outer'],
+      ]),
+    );
+    const warnings = patches[0]?.warnings.join('\n') ?? '';
+    assert.ok(warnings.includes(`${brought} comes along: it was compiled together with ${wanted}`), warnings);
+    assert.match(warnings, /left out by --function: apart/);
+  }
+});
+
 test('a fix that does not compile leaves the tree as it was, and the messages name lines of the fixed file', async (t) => {
   const tree = await recorded(t);
   const before = tree.state();
