@@ -85,9 +85,13 @@ function prepareCopy(
   const candidates = method.mapping.path.startsWith('/')
     ? [{ path: method.mapping.path, offset }, undefined]
     : [undefined];
-  const mapped = candidates.some((file) =>
-    mapCopy(process.arch, access.call, { at: copy, size, file, write: access.write }),
-  );
+  const mapped = candidates.some((file) => {
+    if (!mapCopy(process.arch, access.call, { at: copy, size, file, write: access.write })) return false;
+    // Another file may have the name by now, and end earlier.
+    if (file === undefined || process.memory.tryRead(copy, size) !== undefined) return true;
+    unmap(process.arch, access.call, copy, size);
+    return false;
+  });
   if (!mapped) {
     throw new SutureError(
       'NO_ROOM',

@@ -28,6 +28,9 @@ import { observerOf, rehearse, type StopLimits, type StopResult, stopUntilSafe }
 /** Plans are made again this often when something has come to lie in the chosen place. */
 const PLACE_ATTEMPTS = 8;
 
+/** For a thread that can make a system call, however short the user's own patience: taking back needs one too. */
+const LEAST_PATIENCE_MS = 500;
+
 /** An outcome of nothing done. */
 export const blank = ({ pid, exe }: Target) => ({ pid, exe, objects: [], stopMicroseconds: 0, attempts: 0 });
 
@@ -51,7 +54,8 @@ export class Work {
     this.#access = {
       read: (at, size) => target.memory.read(at, size),
       write: (at, bytes) => target.memory.write(at, bytes),
-      call: (calls) => remoteCall(target, calls),
+      call: (calls) =>
+        remoteCall(target, calls, { deadlineMs: Math.max(limits.timeoutMs, LEAST_PATIENCE_MS) }),
     };
     this.#keeper = new RegionKeeper(target, this.#access, (text) => this.#note(text));
   }

@@ -38,6 +38,15 @@ export interface UnwindFacts {
   readonly leafFrame: { readonly cfaOffset: number; readonly returnAddressOffset: number | undefined };
   /** Offset from the stack pointer, in a signal trampoline, of the interrupted registers by DWARF number; the return address column stands for the interrupted pc. */
   readonly signalFrame: readonly (number | undefined)[];
+  /**
+   * What a thread is that stands at `code`, behind the system call of a C library's clone: its call frame information
+   * ends there, because the same code goes on in two threads. The caller has its return address as a leaf has it, the
+   * child has none. `register` by DWARF number. Undefined for other code.
+   */
+  readonly afterClone?: (
+    code: Uint8Array,
+    register: (number: number) => bigint | undefined,
+  ) => 'caller' | 'child' | undefined;
   /** Offsets from the thread pointer at which C libraries keep the thread pointer itself; empty if they do not. */
   readonly selfPointers: readonly number[];
 }
@@ -153,6 +162,7 @@ export interface SyscallFacts {
     readonly restartSyscall: number;
     readonly rtSigreturn: number;
     readonly membarrier: number;
+    readonly kcmp: number;
   };
   /** Calls in which a blocked thread can be stopped and resumed, or started again, without the program noticing. */
   readonly patientCalls: ReadonlySet<number>;

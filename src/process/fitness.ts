@@ -5,6 +5,7 @@ import { archOfMachine } from '../arch/index.ts';
 import { SutureError } from '../base/errors.ts';
 import { viewOf } from '../bytes/record.ts';
 import { EACCES, EPERM, errnoOf } from '../sys/errno.ts';
+import { shareMemory } from '../sys/kcmp.ts';
 import { type ProcessStat, type ProcessStatus, parseStat, parseStatus, readProc } from '../sys/procfs.ts';
 
 /** include/linux/sched.h: the process is a thread of the kernel. */
@@ -99,6 +100,16 @@ export function archOf(pid: number, vitals: Vitals): Arch {
     );
   }
   return arch;
+}
+
+/**
+ * Throws PROCESS_UNFIT for the child of a vfork that has not begun a program of its own: a change in its memory would
+ * be one in its parent's, at whose threads nobody would have looked.
+ */
+export function requireOwnMemory(pid: number, arch: Arch, vitals: Vitals): void {
+  const { PPid } = vitals.status;
+  if (PPid === 0 || !shareMemory(arch.syscall.numbers.kcmp, pid, PPid)) return;
+  throw unfit(vitals, `runs in the memory of its parent ${PPid}`, `choose process ${PPid}`);
 }
 
 export function noPermission(pid: number, cause?: unknown): SutureError {

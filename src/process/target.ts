@@ -1,7 +1,7 @@
 import type { Arch } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { type ProcessStatus, readProc, readProcLink, threadIds } from '../sys/procfs.ts';
-import { archOf, noPermission, requireFit, vitalsOf } from './fitness.ts';
+import { archOf, noPermission, requireFit, requireOwnMemory, vitalsOf } from './fitness.ts';
 import { type Mapping, parseMaps } from './maps.ts';
 import { TargetMemory } from './memory.ts';
 import { type Module, modulesOf } from './modules.ts';
@@ -22,6 +22,7 @@ export class Target {
   private constructor(readonly pid: number) {
     const vitals = requireFit(pid);
     this.arch = archOf(pid, vitals);
+    requireOwnMemory(pid, this.arch, vitals);
     this.memory = new TargetMemory(pid);
     this.comm = vitals.stat.comm;
     this.startTime = vitals.stat.startTime;

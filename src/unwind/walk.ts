@@ -110,13 +110,22 @@ function stepUp(input: WalkInput, registers: RegisterFile, isExact: boolean, isI
     if (!(error instanceof SutureError)) throw error;
     return step({ kind: 'lost', reason: error.message });
   }
-  if (isInnermost && module?.isLinkerMade?.(pc) === true) {
+  const clone = isInnermost && module !== undefined ? standingAtClone(input, registers) : undefined;
+  if (clone === 'child')
+    return step({ kind: 'bottom', cfa: remote(registers.get(arch.registers.dwarfSp) ?? 0n) });
+  if (clone === 'caller' || (isInnermost && module?.isLinkerMade?.(pc) === true)) {
     const result = stepFromLeaf(arch, registers, readMemory);
     if (result.kind === 'caller' && isBehindCall(input, result.registers.pc)) return step(result);
   }
   const where =
     module === undefined ? 'in no known object' : `in ${module.name} without call frame information`;
   return step({ kind: 'lost', reason: `${hex(pc)} is ${where}` });
+}
+
+function standingAtClone(input: WalkInput, registers: RegisterFile): 'caller' | 'child' | undefined {
+  const { afterClone } = input.arch.unwind;
+  const code = afterClone === undefined ? undefined : input.readMemory(registers.pc, CODE_WINDOW);
+  return code === undefined ? undefined : afterClone?.(code, (number) => registers.get(number));
 }
 
 /** Whether `pc` can be a return address: in a known object, behind a call. */

@@ -285,6 +285,7 @@ export const syscall: SyscallFacts = {
     restartSyscall: RESTART_SYSCALL,
     rtSigreturn: 15,
     membarrier: 324,
+    kcmp: 312,
   },
   // read write pread64 readv writev accept sendto recvfrom sendmsg recvmsg wait4 fcntl flock futex waitid accept4 preadv
   patientCalls: new Set([0, 1, 17, 19, 20, 43, 44, 45, 46, 47, 61, 72, 73, 202, 247, 288, 295]),

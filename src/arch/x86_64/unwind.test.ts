@@ -95,3 +95,16 @@ test('the code that libcs return from signal handlers by', () => {
   );
   assert.equal(unwind.isSignalTrampoline(restorers[0]!.subarray(0, 8)), false);
 });
+
+test('behind the system call of clone, the caller has a leaf’s frame and the child has none', () => {
+  const code = Uint8Array.of(...[0x48, 0x85, 0xc0], ...[0x7c, 0x18], ...[0x74, 0x01], 0xc3, 0x31, 0xed);
+  const far = Uint8Array.of(...[0x48, 0x85, 0xc0], ...[0x0f, 0x8c, 1, 0, 0, 0], ...[0x74, 0x01], 0xc3);
+  const result = (value: bigint) => (number: number) => (number === 0 ? value : 77n);
+  for (const bytes of [code, far]) {
+    assert.equal(unwind.afterClone?.(bytes, result(0n)), 'child');
+    assert.equal(unwind.afterClone?.(bytes, result(4242n)), 'caller');
+    assert.equal(unwind.afterClone?.(bytes, result(-38n)), 'caller');
+  }
+  assert.equal(unwind.afterClone?.(code.subarray(1), result(0n)), undefined);
+  assert.equal(unwind.afterClone?.(code.subarray(0, 7), result(0n)), undefined);
+});

@@ -17,6 +17,9 @@ function addressingLength(modrm: number, sib: number | undefined): number {
   return 1 + (hasSib ? 1 : 0) + displacement;
 }
 
+/** psABI x86-64 1.0, figure 3.36, "DWARF Register Number Mapping". */
+const RAX = 0;
+
 export const unwind: UnwindFacts = {
   isSignalTrampoline: (code) => RESTORERS.some((restorer) => restorer.every((byte, i) => code[i] === byte)),
 
@@ -41,6 +44,15 @@ export const unwind: UnwindFacts = {
   // The handler's `ret` has popped pretcode, so that sp is at struct ucontext; its uc_mcontext begins at 40 and holds
   // r8-r15 rdi rsi rbp rbx rdx rax rcx rsp rip. Linux, asm/ucontext.h and asm/sigcontext.h.
   signalFrame: [144, 136, 152, 128, 112, 104, 120, 160, 40, 48, 56, 64, 72, 80, 88, 96, 168],
+
+  // glibc's clone and clone3: test %rax,%rax; jl error; jz child; ret
+  afterClone(code, register) {
+    if (code[0] !== 0x48 || code[1] !== 0x85 || code[2] !== 0xc0) return undefined;
+    const behindError = code[3] === 0x7c ? 5 : code[3] === 0x0f && code[4] === 0x8c ? 9 : undefined;
+    if (behindError === undefined || code[behindError] !== 0x74 || code[behindError + 2] !== 0xc3)
+      return undefined;
+    return register(RAX) === 0n ? 'child' : 'caller';
+  },
 
   // ELF TLS, 3.4.6: %fs:0 holds its own address; glibc's and musl's `self` is there again, behind the dtv.
   selfPointers: [0],
