@@ -3,8 +3,9 @@ import { archOfMachine } from '../arch/index.ts';
 import { type ComposedUnit, compareUnits, composeUnit, parseUnit, selectFunctions } from '../asm/index.ts';
 import { SutureError } from '../base/errors.ts';
 import type { ElfImage } from '../elf/image.ts';
+import type { Acceptance } from './acceptance.ts';
 import { type AssemblerCommand, assembleUnit } from './assemble.ts';
-import { refusalsOf } from './difference-refusals.ts';
+import { acceptedInWords, judgeDifference } from './difference-refusals.ts';
 import { reachThroughGot } from './got-access.ts';
 import type { Unit } from './project.ts';
 import type { Refused } from './result.ts';
@@ -25,7 +26,7 @@ export interface ChangedUnit {
 }
 
 export type Comparison =
-  | { readonly kind: 'same' }
+  | { readonly kind: 'same'; readonly warnings: readonly string[] }
   /** It differs, but in nothing that was selected. */
   | { readonly kind: 'unselected'; readonly leftOut: readonly string[] }
   | { readonly kind: 'changed'; readonly changed: ChangedUnit }
@@ -33,14 +34,16 @@ export type Comparison =
 
 /**
  * @param wanted tells by name which changed functions to take
+ * @param acceptance what may differ in live data
  * @throws SutureError BAD_FORMAT for assembler text that cannot be read, COMPILE when it cannot be assembled
  */
 export async function compareVersions(
   { unit, name, original, patched }: Versions,
   wanted: (name: string) => boolean,
+  acceptance: Acceptance,
 ): Promise<Comparison> {
   // The same bytes in, the same bytes out: most units that a header reaches are done here.
-  if (original.equals(patched)) return { kind: 'same' };
+  if (original.equals(patched)) return { kind: 'same', warnings: [] };
   const command = assemblerCommand(unit);
   const originalObject = await assembleUnit(command, original, `the original ${name}`);
   const arch = archOfMachine(originalObject.machine);
@@ -52,12 +55,14 @@ export async function compareVersions(
   const before = parseUnit(original, arch.assembly, name);
   const after = parseUnit(patched, arch.assembly, name);
   const difference = compareUnits(before, after);
-  const unfit = refusalsOf(name, difference);
+  const { refused: unfit, accepted } = judgeDifference(name, difference, acceptance);
   const selection = selectFunctions(after, difference, wanted);
   const { leftOut, neighbours } = selection;
   if (selection.functions.size === 0 && unfit.length === 0)
-    return leftOut.length > 0 ? { kind: 'unselected', leftOut } : { kind: 'same' };
-  const types = await compareTypesOf(command, name, originalObject, patched);
+    return leftOut.length > 0
+      ? { kind: 'unselected', leftOut }
+      : { kind: 'same', warnings: accepted.map((variable) => acceptedInWords(name, variable)) };
+  const types = await compareTypesOf(command, name, originalObject, patched, acceptance);
   const refused = [...types.refused, ...unfit];
   if (refused.length > 0) return { kind: 'refused', refused };
   const composed = composeUnit(before, after, difference, selection);
@@ -68,6 +73,7 @@ export async function compareVersions(
   );
   const warnings = [
     ...types.warnings,
+    ...accepted.map((variable) => acceptedInWords(name, variable, composed)),
     ...[...neighbours].map(
       ([brought, by]) => `${name}: ${brought} comes along: it was compiled together with ${by}`,
     ),
@@ -82,9 +88,11 @@ async function compareTypesOf(
   name: string,
   originalObject: ElfImage,
   patched: Buffer,
+  acceptance: Acceptance,
 ): Promise<TypeFindings> {
   if (originalObject.section('.debug_info') === undefined) return NO_TYPES;
-  return typeDifferences(name, originalObject, await assembleUnit(command, patched, `the patched ${name}`));
+  const patchedObject = await assembleUnit(command, patched, `the patched ${name}`);
+  return typeDifferences(name, originalObject, patchedObject, acceptance);
 }
 
 function assemblerCommand(unit: Unit): AssemblerCommand {

@@ -1,12 +1,45 @@
 /** What in a unit's difference no patch may carry, in words. */
-import type { OtherDifference, UnitDifference, VariableDifference } from '../asm/index.ts';
+import type { ComposedUnit, OtherDifference, UnitDifference, VariableDifference } from '../asm/index.ts';
+import type { Acceptance } from './acceptance.ts';
 import type { Refused } from './result.ts';
 
-export function refusalsOf(unit: string, difference: UnitDifference): Refused[] {
-  return [
-    ...difference.variables.flatMap((variable) => refusedVariable(unit, variable) ?? []),
-    ...difference.other.map((other) => refusedConstruct(unit, other)),
-  ];
+export interface Judgement {
+  readonly refused: readonly Refused[];
+  /** Variables and constants whose old content the user accepts. */
+  readonly accepted: readonly VariableDifference[];
+}
+
+export function judgeDifference(unit: string, difference: UnitDifference, acceptance: Acceptance): Judgement {
+  const accepted: VariableDifference[] = [];
+  const refused: Refused[] = [];
+  for (const variable of difference.variables) {
+    const refusal = refusedVariable(unit, variable);
+    if (refusal === undefined) continue;
+    // Another size or place is no matter of content: the new code would write beside the variable.
+    if (variable.kind === 'changed-value' && acceptance.data(variable.name)) accepted.push(variable);
+    else refused.push(refusal);
+  }
+  refused.push(...difference.other.map((other) => refusedConstruct(unit, other)));
+  return { refused, accepted };
+}
+
+/** What it means that the difference is accepted; without a composed unit no function of it is in the patch. */
+export function acceptedInWords(
+  unit: string,
+  { name, patchedName, storage }: VariableDifference,
+  composed?: ComposedUnit,
+): string {
+  if (!isReadOnly(storage)) {
+    return `${unit}: accepted: the initial value of ${name} changes; running processes keep the value they have`;
+  }
+  const isCopied = [name, patchedName].some(
+    (each) =>
+      each !== undefined &&
+      composed?.newVariables.some((added) => added === each || added === `${each}.kpatch`),
+  );
+  return isCopied
+    ? `${unit}: accepted: the constant ${name} changes; only the functions of this patch read the new one`
+    : `${unit}: accepted: the constant ${name} changes; running processes keep the old one, for the functions of this patch too`;
 }
 
 function refusedConstruct(unit: string, { what, line }: OtherDifference): Refused {
@@ -18,12 +51,14 @@ function refusedConstruct(unit: string, { what, line }: OtherDifference): Refuse
   };
 }
 
+const isReadOnly = (storage: VariableDifference['storage']): boolean =>
+  storage === 'rodata' || storage === 'relro';
+
 /** Read-only data that only the patch's code reads comes along as a copy; everything else lives in the process. */
 function refusedVariable(unit: string, variable: VariableDifference): Refused | undefined {
   const { kind, name, storage, privateToChanged } = variable;
   if (kind === 'new' || kind === 'removed') return undefined;
-  const readOnly = storage === 'rodata' || storage === 'relro';
-  if (readOnly && privateToChanged) return undefined;
+  if (isReadOnly(storage) && privateToChanged) return undefined;
   const refused = (what: string, remedy: string): Refused => ({ unit, what, where: name, remedy });
   if (kind === 'changed-size') {
     return refused(
@@ -31,10 +66,10 @@ function refusedVariable(unit: string, variable: VariableDifference): Refused | 
       'keep the variable as it is and add a new one beside it',
     );
   }
-  if (readOnly) {
+  if (isReadOnly(storage)) {
     return refused(
       `the constant ${name} changes, and code that the fix does not change reads it too`,
-      'give the changed code a constant of its own',
+      `give the changed code a constant of its own, or leave the old one to running processes with --accept-data ${name}`,
     );
   }
   if (kind === 'changed-section') {
@@ -42,6 +77,6 @@ function refusedVariable(unit: string, variable: VariableDifference): Refused | 
   }
   return refused(
     `the initial value of ${name} changes, and running processes keep the value they have`,
-    'let the fixed code compute or set the value instead',
+    `let the fixed code compute or set the value instead, or leave the old one to running processes with --accept-data ${name}`,
   );
 }

@@ -8,6 +8,7 @@ import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { SutureError } from '../base/errors.ts';
+import { silent } from '../base/progress.ts';
 import { readPatch } from '../patch/reader.ts';
 import { buildPatchSet } from './pipeline.ts';
 import { record } from './recorder.ts';
@@ -217,6 +218,54 @@ test('a changed initial value is refused with the variable’s name', async (t) 
   assert.deepEqual(result.patches, []);
 });
 
+test('--accept-data leaves live data as it is, and says so', async (t) => {
+  const source = `#include <stdio.h>
+int hits = 5;
+static const int table[4] = {1, 2, 3, 4};
+__attribute__((noinline)) int first(int n) { return table[n & 3]; }
+__attribute__((noinline)) int second(int n) { hits += n; return n + 1; }
+int main(int argc, char **argv) { (void)argv; return first(argc) + second(argc); }
+`;
+  const tree = await recorded(t, {
+    Makefile: 'prog: main.c\n\t$(CC) -O2 -o $@ main.c\n',
+    'main.c': source,
+  });
+  const value = tree.diff({ 'main.c': (text) => text.replace('hits = 5', 'hits = 6').replace('+ 1', '+ 2') });
+  const refused = await buildPatchSet(tree.options(value));
+  assert.match(refused.refused[0]?.remedy ?? '', /--accept-data hits/);
+  const { patches } = await buildPatchSet(tree.options(value, { acceptData: ['hi?s', 'nothing'] }));
+  assert.deepEqual(
+    patches[0]?.functions.map(({ name }) => name),
+    ['second'],
+  );
+  assert.match(patches[0]?.warnings.join() ?? '', /accepted: the initial value of hits changes/);
+
+  const only = tree.diff({ 'main.c': (text) => text.replace('hits = 5', 'hits = 6') });
+  const said: string[] = [];
+  const progress = { ...silent, warn: (text: string) => said.push(text) };
+  await assert.rejects(
+    buildPatchSet(tree.options(only, { acceptData: ['hits', 'nothing'] }), progress),
+    /same code/,
+  );
+  assert.match(said.join('\n'), /accepted: the initial value of hits/);
+  assert.match(said.join('\n'), /--accept-data nothing accepts nothing/);
+});
+
+test('another size is never accepted as content', async (t) => {
+  const tree = await recorded(t, {
+    ...FILES,
+    'main.c': MAIN.replace('static int hits;', 'int hits[4];').replace('hits++', 'hits[n & 3]++'),
+  });
+  const result = await buildPatchSet(
+    tree.options(
+      tree.diff({ 'main.c': (text) => text.replace('hits[4]', 'hits[8]').replace('n & 3', 'n & 7') }),
+      { acceptData: ['hits'] },
+    ),
+  );
+  assert.match(result.refused[0]?.what ?? '', /size or layout of hits/);
+  assert.deepEqual(result.patches, []);
+});
+
 test('a changed struct is refused with the field, once for all units; other types are warned of', async (t) => {
   const type = (fields: string): string =>
     `struct session { int id; ${fields} };\nenum state { IDLE, MOST };\n`;
@@ -236,6 +285,17 @@ test('a changed struct is refused with the field, once for all units; other type
   const layouts = fields.refused.filter(({ where }) => where === 'struct session');
   assert.equal(layouts.length, 1);
   assert.match(layouts[0]?.what ?? '', /16 bytes become 24: .*new is new/);
+  const accepted = await buildPatchSet(
+    tree.options(
+      tree.diff({
+        'limit.h': (text) => text.replace('long since;', 'int more; long since;'),
+        'main.c': (text) => text.replace('n * 2', 'n * 3'),
+      }),
+      { acceptLayout: ['session'] },
+    ),
+  );
+  assert.deepEqual(accepted.refused, []);
+  assert.match(accepted.patches[0]?.warnings.join() ?? '', /accepted: the layout of struct session changes/);
   const values = await buildPatchSet(
     tree.options(
       tree.diff({

@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { during, SutureError } from '../base/errors.ts';
 import { type Progress, silent } from '../base/progress.ts';
 import { UndoList } from '../base/undo.ts';
+import { Acceptance } from './acceptance.ts';
 import { type ChangedUnit, compareVersions } from './compare-versions.ts';
 import { applyDiffs, type ChangedFile } from './diff.ts';
 import { CleanUpOnExit } from './interruption.ts';
@@ -72,7 +73,7 @@ export async function buildPatchSet(
         patched: patched[i]!,
       }),
     );
-    const { changed, refused, leftOut } = await compareAll(versions, options);
+    const { changed, refused, leftOut } = await compareAll(versions, options, progress);
     clock.lap('compare');
     if (refused.length > 0) return refusal(refused, clock);
     if (changed.length === 0) throw nothingChanged(leftOut);
@@ -90,19 +91,24 @@ export async function buildPatchSet(
 async function compareAll(
   versions: readonly Versions[],
   options: BuildOptions,
+  progress: Progress,
 ): Promise<{ changed: ChangedUnit[]; refused: Refused[]; leftOut: string[] }> {
   const wanted = namePattern(options.functions);
+  const acceptance = new Acceptance(options.acceptData, options.acceptLayout);
   const changed: ChangedUnit[] = [];
   const refused: Refused[] = [];
   const leftOut: string[] = [];
   for (const version of versions) {
     const comparison = await during(`comparing both versions of ${version.name}`, () =>
-      compareVersions(version, wanted),
+      compareVersions(version, wanted, acceptance),
     );
     if (comparison.kind === 'refused') refused.push(...comparison.refused.filter(isNews(refused)));
     else if (comparison.kind === 'unselected') leftOut.push(...comparison.leftOut);
     else if (comparison.kind === 'changed') changed.push(comparison.changed);
+    // No patch carries it: said here or nowhere.
+    else for (const warning of comparison.warnings) progress.warn(warning);
   }
+  for (const text of acceptance.useless) progress.warn(text);
   return { changed, refused, leftOut };
 }
 

@@ -12,6 +12,10 @@ export interface BuildOptions {
   readonly diffs: readonly string[];
   /** Patterns of the names of changed functions to take; empty: all. */
   readonly functions: readonly string[];
+  /** Patterns of the names of variables and constants whose changed content running processes need not have. */
+  readonly acceptData?: readonly string[];
+  /** Patterns of the names of types whose layout may change although running processes may hold them. */
+  readonly acceptLayout?: readonly string[];
   /** Compilers that run at the same time. */
   readonly jobs: number;
   /** Build for this linked object only. */

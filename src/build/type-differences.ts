@@ -8,6 +8,7 @@ import { debugSectionsOf } from '../dwarf/debug-sections.ts';
 import { compareTypes, type TypeChange } from '../dwarf/type-changes.ts';
 import { readTypeInfo, type TypeInfo } from '../dwarf/types.ts';
 import type { ElfImage } from '../elf/image.ts';
+import type { Acceptance } from './acceptance.ts';
 import type { Refused } from './result.ts';
 
 export interface TypeFindings {
@@ -16,15 +17,21 @@ export interface TypeFindings {
 }
 
 /** Compares the types of both versions of a unit; nothing is found when they were compiled without -g. */
-export function typeDifferences(unit: string, original: ElfImage, patched: ElfImage): TypeFindings {
+export function typeDifferences(
+  unit: string,
+  original: ElfImage,
+  patched: ElfImage,
+  acceptance: Acceptance,
+): TypeFindings {
   const refused: Refused[] = [];
   const warnings: string[] = [];
   try {
     const [before, after] = [typesOf(original), typesOf(patched)];
     if (before === undefined || after === undefined) return { refused, warnings };
     for (const change of compareTypes(before, after)) {
-      if (isLayout(change, before)) refused.push(refusedLayout(unit, change));
-      else warnings.push(inWords(unit, change));
+      if (!isLayout(change, before)) warnings.push(inWords(unit, change));
+      else if (acceptance.layout(change.type)) warnings.push(acceptedLayout(unit, change));
+      else refused.push(refusedLayout(unit, change));
     }
   } catch (error) {
     if (!(error instanceof SutureError)) throw error;
@@ -45,13 +52,22 @@ function isLayout(change: TypeChange, { types }: TypeInfo): change is LayoutChan
   return change.kind === 'layout' && types.get(change.type)?.kind !== 'enum';
 }
 
-function refusedLayout(unit: string, { type, sizes, fields }: LayoutChange): Refused {
+function layoutInWords({ type, sizes, fields }: LayoutChange): string {
   const size = sizes[0] === sizes[1] ? '' : `${sizes[0]} bytes become ${sizes[1]}: `;
+  return `the layout of ${type} changes (${size}${fields.join('; ')})`;
+}
+
+function acceptedLayout(unit: string, change: LayoutChange): string {
+  return `${unit}: accepted: ${layoutInWords(change)}; the new code reads what running processes hold by the new layout`;
+}
+
+function refusedLayout(unit: string, change: LayoutChange): Refused {
+  const { type } = change;
   return {
     unit,
-    what: `the layout of ${type} changes (${size}${fields.join('; ')}), and running processes hold it as it was`,
+    what: `${layoutInWords(change)}, and running processes hold it as it was`,
     where: type,
-    remedy: 'keep the type as it is and hold what is new beside it, for example in a table by address',
+    remedy: `keep the type as it is and hold what is new beside it, for example in a table by address; if no process holds one when the patch comes, --accept-layout '${type}'`,
   };
 }
 

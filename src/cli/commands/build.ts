@@ -10,6 +10,8 @@ interface BuildFlags extends CommonFlags {
   readonly description?: string;
   readonly output: string;
   readonly function?: readonly string[];
+  readonly acceptData?: readonly string[];
+  readonly acceptLayout?: readonly string[];
   readonly target?: string;
   readonly jobs: number;
   readonly keepTime?: boolean;
@@ -30,6 +32,16 @@ export function buildVerb(): Command {
     .option(
       '--function <pattern>',
       'keep only changed functions of this name and what they need; * and ? as in a shell (repeatable)',
+      repeated(String),
+    )
+    .option(
+      '--accept-data <name>',
+      'let running processes keep the old content of this variable or constant (repeatable)',
+      repeated(String),
+    )
+    .option(
+      '--accept-layout <type>',
+      'let new code use a type whose layout changes, for example "struct job" (repeatable)',
       repeated(String),
     )
     .option('--target <file>', 'build for this linked object only')
@@ -67,6 +79,8 @@ async function build(diffs: string[], flags: BuildFlags, session: Session): Prom
     outDir: output,
     diffs,
     functions: flags.function ?? [],
+    acceptData: flags.acceptData ?? [],
+    acceptLayout: flags.acceptLayout ?? [],
     jobs,
     ...(description === undefined ? {} : { description }),
     ...(target === undefined ? {} : { target }),
