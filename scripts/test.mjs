@@ -60,6 +60,9 @@ function forgottenTests() {
   return ['src', 'test', 'scripts'].flatMap(testsBelow).filter((file) => !run.has(file));
 }
 
+/** A test file that takes longer hangs: the slowest takes a fraction of this, also on a machine with other work. */
+const TEST_TIMEOUT_MS = 15 * 60_000;
+
 function runTests(name, files) {
   if (files.length === 0) {
     console.log(`no test file for phase ${name}`);
@@ -76,6 +79,7 @@ function runTests(name, files) {
         'tsx',
         '--test',
         '--test-concurrency=2',
+        `--test-timeout=${TEST_TIMEOUT_MS}`,
         ...reporters,
         `--test-reporter-destination=${tap}`,
         ...files,

@@ -114,7 +114,7 @@ test('the exit code is the command’s, also for a signal; no such program is an
 test('signals reach programs that handle them, and stopped ones go on', async (t) => {
   const root = tree(t, {});
   const script =
-    'trap "echo caught > caught" USR1; kill -USR1 $$; (kill -STOP $(exec sh -c \'echo $PPID\'); echo on > resumed) & sleep 0.3; kill -CONT $!; wait';
+    'trap "echo caught > caught" USR1; kill -USR1 $$; (kill -STOP $(exec sh -c \'echo $PPID\'); echo on > resumed) & until [ -e resumed ]; do sleep 0.1; kill -CONT $!; done; wait';
   await record(['bash', '-c', script], root);
   assert.deepEqual(fs.readdirSync(root).sort(), ['.suture', 'caught', 'resumed']);
 });
