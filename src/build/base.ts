@@ -57,7 +57,7 @@ export class Base {
 
   private constructor(
     readonly image: ElfImage,
-    debug: ElfImage | undefined,
+    symbols: SymbolTable,
   ) {
     const arch = archOfMachine(image.machine);
     if (arch === undefined) {
@@ -69,7 +69,7 @@ export class Base {
     this.arch = arch;
     this.type = typeOf(image);
     this.buildId = buildIdOf(image);
-    this.symbols = symbolsOf(image, debug);
+    this.symbols = symbols;
     this.sections = image.sections
       .filter(({ flags }) => (flags & SHF_ALLOC) !== 0)
       .map(({ name, address, size, align, flags }) => ({ name, address, size, align, flags }));
@@ -80,10 +80,13 @@ export class Base {
    * @throws SutureError NOT_ELF, BAD_FORMAT, UNSUPPORTED (not linked, other CPU), NO_BUILD_ID, REFUSED (stripped)
    */
   static open(bytes: Uint8Array, name: string, debug?: Uint8Array): Base {
-    return new Base(
-      ElfImage.parse(bytes, name),
-      debug === undefined ? undefined : ElfImage.parse(debug, `the debug file of ${name}`),
-    );
+    const image = ElfImage.parse(bytes, name);
+    return new Base(image, symbolsOf(image, debug && ElfImage.parse(debug, `the debug file of ${name}`)));
+  }
+
+  /** A linked file with the symbols of another that was proven to be the same code at the same addresses. */
+  static openAs(image: ElfImage, symbols: SymbolTable): Base {
+    return new Base(image, symbols);
   }
 
   get name(): string {
@@ -279,7 +282,7 @@ function buildIdOf(image: ElfImage): string {
 }
 
 function symbolsOf(image: ElfImage, debug: ElfImage | undefined): SymbolTable {
-  if (image.symbols.length > 1) return image.symbols;
+  if (debug === undefined && image.symbols.length > 1) return image.symbols;
   if (debug === undefined) {
     throw new SutureError('REFUSED', `${image.name} is stripped: it has no symbol table`, {
       remedy: 'name its separate debug file with --debug, or the file before it was stripped with --target',

@@ -5,10 +5,11 @@ import * as path from 'node:path';
 import { SutureError } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
 import { writePatch } from '../patch/writer.ts';
-import { Base } from './base.ts';
+import type { Base } from './base.ts';
 import type { ChangedUnit } from './compare-versions.ts';
 import { findLinkedFiles } from './find-objects.ts';
 import { linkPatch } from './link.ts';
+import { openBase, type SymbolSources } from './open-base.ts';
 import type { LinkedObject, Project } from './project.ts';
 import type { BuildOptions, BuiltPatch, Refused } from './result.ts';
 import { UnitPlacement } from './unit-placement.ts';
@@ -46,9 +47,14 @@ export function linkObjects(
   const placed = new Set<ChangedUnit>();
   const done = new Set<string>();
   const candidates = candidatesFor(project, units, options);
+  const sources: SymbolSources & { isNamed: boolean } = {
+    isNamed: options.target !== undefined,
+    ...(options.debug === undefined ? {} : { debug: options.debug }),
+    rebuilt: options.target === undefined ? [] : rebuiltFor(options.target, project, units),
+  };
   for (const [index, candidate] of candidates.entries()) {
     progress.step('linking patches', index, candidates.length);
-    const opened = openBase(candidate, units, options, progress);
+    const opened = openCandidate(candidate, units, sources, progress);
     if (opened === undefined) continue;
     const { base, present } = opened;
     for (const unit of present) placed.add(unit);
@@ -95,8 +101,9 @@ export function linkObjects(
       },
     });
   }
-  for (const unit of units)
-    if (!placed.has(unit) && options.target === undefined) refused.push(nowhere(unit));
+  if (options.target === undefined) {
+    for (const unit of units) if (!placed.has(unit)) refused.push(nowhere(unit));
+  } else if (placed.size === 0) refused.push(notInTarget(options.target, units));
   return { made, refused };
 }
 
@@ -125,6 +132,16 @@ function candidatesFor(project: Project, units: readonly ChangedUnit[], options:
   ];
 }
 
+/** Recorded objects that hold a changed unit, those with the target's name first. */
+function rebuiltFor(target: string, project: Project, units: readonly ChangedUnit[]): string[] {
+  const isNamed = (file: string): boolean => path.basename(file) === path.basename(target);
+  return project.linked
+    .filter((object) => units.some(({ unit }) => object.units.has(unit.key)))
+    .map(({ output }) => output)
+    .filter((file) => fs.existsSync(file) && fs.realpathSync(file) !== existing(target))
+    .sort((a, b) => Number(isNamed(b)) - Number(isNamed(a)));
+}
+
 function candidateOf(
   { output, units, direct, buildId }: LinkedObject,
   changed: readonly ChangedUnit[],
@@ -139,17 +156,20 @@ function candidateOf(
 }
 
 /** Opens the base if any unit is in it. What is not certain is looked for by its symbols. */
-function openBase(
+function openCandidate(
   candidate: Candidate,
   all: readonly ChangedUnit[],
-  options: BuildOptions,
+  sources: SymbolSources & { readonly isNamed: boolean },
   progress: Progress,
 ): { base: Base; present: ChangedUnit[] } | undefined {
   const { file, certain, possible, recordedBuildId } = candidate;
-  const isGuess = certain.length === 0 && options.target === undefined;
+  const isGuess = certain.length === 0 && !sources.isNamed;
   let base: Base;
   try {
-    base = Base.open(fs.readFileSync(file), file);
+    const opened = openBase(file, sources);
+    base = opened.base;
+    if (opened.symbolsFrom !== undefined)
+      progress.note(`symbols of ${file} are read from ${opened.symbolsFrom}`);
   } catch (error) {
     if (isGuess && error instanceof SutureError && recordedBuildId === undefined) {
       progress.note(`${file} is passed over: ${error.message}`);
@@ -184,6 +204,14 @@ function nowhere({ name, unit }: ChangedUnit): Refused {
     what: `${name} changes, but no linked object that was recorded contains it as it compiles now`,
     where: unit.key,
     remedy: 'record the whole build, links included, or name the object with --target FILE',
+  };
+}
+
+function notInTarget(target: string, units: readonly ChangedUnit[]): Refused {
+  return {
+    object: target,
+    what: `${path.basename(target)} contains nothing of ${units.map(({ name }) => name).join(', ')} as it compiles here`,
+    remedy: 'build with the compiler, flags and source of the target, or leave out --target',
   };
 }
 

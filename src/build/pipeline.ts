@@ -32,6 +32,10 @@ export async function buildPatchSet(
 ): Promise<BuildResult> {
   checkId(options.id);
   checkOutputFolder(options.outDir);
+  if (options.debug !== undefined && options.target === undefined)
+    throw new SutureError('USAGE', '--debug without --target', {
+      remedy: 'name the linked object that the debug file belongs to with --target FILE',
+    });
   return await during(`building ${options.id}`, async () => {
     const root = rootOf(options.dir);
     const diffs = options.diffs.map(readDiff);

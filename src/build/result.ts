@@ -20,6 +20,8 @@ export interface BuildOptions {
   readonly jobs: number;
   /** Build for this linked object only. */
   readonly target?: string;
+  /** Its separate debug file, or an unstripped build that is the same code; only with `target`. */
+  readonly debug?: string;
   /** Note the time of the build in the patch, which makes two builds differ. */
   readonly keepTime?: boolean;
 }

@@ -13,6 +13,7 @@ interface BuildFlags extends CommonFlags {
   readonly acceptData?: readonly string[];
   readonly acceptLayout?: readonly string[];
   readonly target?: string;
+  readonly debug?: string;
   readonly jobs: number;
   readonly keepTime?: boolean;
 }
@@ -44,7 +45,11 @@ export function buildVerb(): Command {
       'let new code use a type whose layout changes, for example "struct job" (repeatable)',
       repeated(String),
     )
-    .option('--target <file>', 'build for this linked object only')
+    .option('--target <file>', 'build for this linked object only, which may come from elsewhere')
+    .option(
+      '--debug <file>',
+      'symbols of a stripped target: its separate debug file, or an unstripped build of the same code',
+    )
     .option(
       '-j, --jobs <n>',
       'compilers at the same time',
@@ -72,7 +77,7 @@ function patchId(text: string): string {
 async function build(diffs: string[], flags: BuildFlags, session: Session): Promise<ExitCode> {
   const { buildPatchSet } = await import('../../build/pipeline.ts');
   const { buildDocument, buildText } = await import('../../report/build.ts');
-  const { id, description, output, target, jobs, keepTime } = flags;
+  const { id, description, output, target, debug, jobs, keepTime } = flags;
   const options = {
     dir: process.cwd(),
     id,
@@ -84,6 +89,7 @@ async function build(diffs: string[], flags: BuildFlags, session: Session): Prom
     jobs,
     ...(description === undefined ? {} : { description }),
     ...(target === undefined ? {} : { target }),
+    ...(debug === undefined ? {} : { debug }),
     ...(keepTime === undefined ? {} : { keepTime }),
   };
   const result = await buildPatchSet(options, session.progress);
