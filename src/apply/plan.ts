@@ -62,6 +62,8 @@ export interface PlanOptions {
  */
 export function planApply(process: ProcessView, patches: readonly Patch[], options: PlanOptions): PlanResult {
   const id = patches[0]?.manifest.id ?? '';
+  const reason = unconcerned(process, patches);
+  if (reason !== undefined) return { kind: 'not-applicable', reason };
   const maps = process.maps();
   const { tryRead } = process.memory;
   const { regions } = readRegions(maps, tryRead, process.arch);
@@ -78,13 +80,7 @@ export function planApply(process: ProcessView, patches: readonly Patch[], optio
       else chosen.push({ patch, object });
     }
   }
-  if (chosen.length === 0) {
-    if (already.length > 0) return { kind: 'already', objects: already };
-    const wanted = patches.map(
-      ({ manifest }) => `${manifest.target.file || 'a file'} (${manifest.target.buildId})`,
-    );
-    return { kind: 'not-applicable', reason: `the process has not loaded ${wanted.join(' or ')}` };
-  }
+  if (chosen.length === 0) return { kind: 'already', objects: already };
 
   const taken = maps.map(({ start, end, path }) => ({ start, end, path }));
   const sequence = 1n + (regions.at(-1)?.sequence ?? 0n);
@@ -102,6 +98,15 @@ export function planApply(process: ProcessView, patches: readonly Patch[], optio
     return plan;
   });
   return { kind: 'apply', id, objects, already };
+}
+
+/** Why a process has nothing to do with a patch set; undefined if it has loaded one of its objects. */
+export function unconcerned(process: ProcessView, patches: readonly Patch[]): string | undefined {
+  const targets = patches.map(({ manifest }) => manifest.target);
+  if (process.modules().some((object) => targets.some(({ buildId }) => buildId === object.buildId)))
+    return undefined;
+  const wanted = targets.map(({ file, buildId }) => `${file || 'a file'} (${buildId})`);
+  return `the process has not loaded ${wanted.join(' or ')}`;
 }
 
 /** LibcarePlus's regions know the first characters of an id only. */

@@ -3,8 +3,11 @@ import type { Arch, SystemCall, TargetCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { hex, plus, type Remote, remote } from '../bytes/address.ts';
 
-/** Executes calls in order and returns their results. */
-export type CallTarget = (calls: readonly TargetCall[]) => readonly bigint[];
+/** Executes calls in order and returns their results; those after one of which `goOn` says no are not made. */
+export type CallTarget = (
+  calls: readonly TargetCall[],
+  goOn?: (result: bigint, index: number) => boolean,
+) => readonly bigint[];
 
 // <sys/mman.h>, the same on every CPU that Linux calls generic.
 export const PROT = { none: 0n, read: 1n, write: 2n, execute: 4n } as const;
@@ -63,7 +66,24 @@ export function mapRegion(
     number: mmap,
     args: [start, BigInt(size), PROT.none, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, NO_FILE, 0n],
   };
-  const reserved = call([reserve])[0];
+  const inParts = parts.map(
+    (part): TargetCall => ({
+      kind: 'syscall',
+      number: mmap,
+      args: [
+        part.start,
+        BigInt(part.size),
+        part.protection,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+        NO_FILE,
+        0n,
+      ],
+    }),
+  );
+  // The parts take the place of what is there: not before the range is known to be ours.
+  const [reserved, ...results] = call([reserve, ...inParts], (result, i) =>
+    i === 0 ? result === start : errorOf(result) === undefined,
+  );
   if (reserved !== undefined && errorOf(reserved) === EEXIST) return false;
   checked(reserved, `map ${size} bytes at ${hex(start)}`);
   // Kernels before 4.17 take MAP_FIXED_NOREPLACE for a mere hint.
@@ -72,20 +92,6 @@ export function mapRegion(
     return false;
   }
   try {
-    const results = call(
-      parts.map((part) => ({
-        kind: 'syscall',
-        number: mmap,
-        args: [
-          part.start,
-          BigInt(part.size),
-          part.protection,
-          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-          NO_FILE,
-          0n,
-        ],
-      })),
-    );
     parts.forEach((part, i) => {
       checked(results[i], `map ${part.size} bytes at ${hex(part.start)} with protection ${part.protection}`);
     });

@@ -15,7 +15,7 @@ import {
   type TargetAccess,
 } from './change.ts';
 import type { OutcomeObject, ProcessOutcome } from './outcome.ts';
-import { type ObjectPlan, type PlanOptions, type PlanResult, planApply } from './plan.ts';
+import { type ObjectPlan, type PlanOptions, type PlanResult, planApply, unconcerned } from './plan.ts';
 import { planRevert, type RevertChoice, type RevertPlan } from './plan-revert.ts';
 import { readRegions } from './region.ts';
 import { RegionKeeper } from './region-keeper.ts';
@@ -54,16 +54,19 @@ export class Work {
     this.#access = {
       read: (at, size) => target.memory.read(at, size),
       write: (at, bytes) => target.memory.write(at, bytes),
-      call: (calls) =>
-        remoteCall(target, calls, { deadlineMs: Math.max(limits.timeoutMs, LEAST_PATIENCE_MS) }),
+      call: (calls, goOn) =>
+        remoteCall(target, calls, {
+          deadlineMs: Math.max(limits.timeoutMs, LEAST_PATIENCE_MS),
+          ...(goOn === undefined ? {} : { goOn }),
+        }),
     };
     this.#keeper = new RegionKeeper(target, this.#access, (text) => this.#note(text));
   }
 
   apply(patches: readonly Patch[]): ProcessOutcome {
     // Most processes of --all are not concerned: they are neither locked nor cleaned.
-    const first = planApply(new Snapshot(this.#target), patches, this.#options);
-    if (first.kind === 'not-applicable') return this.#outcome('not-applicable', [], { reason: first.reason });
+    const reason = unconcerned(new Snapshot(this.#target), patches);
+    if (reason !== undefined) return this.#outcome('not-applicable', [], { reason });
 
     using journal = Journal.open(this.#target);
     this.#settle(journal);

@@ -43,6 +43,8 @@ export class MemoryImage {
   readonly range: { readonly start: Vaddr; readonly end: Vaddr };
   readonly #read: ReadRemote;
   #dynamic: Dynamic | undefined;
+  #symbols: SymbolTable | undefined;
+  #sameSymbols: () => SymbolTable | undefined = () => undefined;
   #buildId: string | undefined | null = null;
 
   private constructor(
@@ -103,7 +105,16 @@ export class MemoryImage {
 
   /** .dynsym with versions. Undefined symbols that no relocation names may be missing at its end. */
   get dynamicSymbols(): SymbolTable {
-    return this.#dynamicSection.symbols;
+    this.#symbols ??= this.#sameSymbols() ?? this.#dynamicSection.symbols;
+    return this.#symbols;
+  }
+
+  /**
+   * Names another source of the same dynamic symbols, say the file, parsed once for all processes that have it mapped:
+   * asked at the first use, and passed over if it answers undefined.
+   */
+  shareSymbols(source: () => SymbolTable | undefined): void {
+    this.#sameSymbols = source;
   }
 
   /** Tags of PT_DYNAMIC (DT_*); address tags as they are in memory, see `addressOf`. */

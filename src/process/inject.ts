@@ -51,6 +51,9 @@ export type Preparation =
   | { readonly kind: 'ready'; readonly thread: Injectable }
   | { readonly kind: 'unfit'; readonly reason: string };
 
+/** Whether to make the next call, given the last one's result and index. */
+export type GoOn = (result: bigint, index: number) => boolean;
+
 /** Room below the frame, in bytes: for the handler of a fault signal, or for the function. */
 const ROOM_FOR_SYSCALL = 4096;
 const ROOM_FOR_FUNCTION = 32768;
@@ -104,18 +107,27 @@ export function prepare(
 
 /**
  * Makes the calls one after the other and leaves the thread stopped as it was. Results of system calls are signed,
- * -errno for a failure. PROCESS_GONE if the process ends meanwhile; SYSCALL if a function faults or takes too long.
+ * -errno for a failure; `goOn` sees those of system calls. PROCESS_GONE if the process ends meanwhile; SYSCALL if a function faults or takes too long.
  */
-export function runCalls(target: Target, thread: Injectable, calls: readonly TargetCall[]): bigint[] {
+export function runCalls(
+  target: Target,
+  thread: Injectable,
+  calls: readonly TargetCall[],
+  goOn: GoOn = () => true,
+): bigint[] {
   if (calls.length === 0) return [];
   const deadlineNs = deadlineIn(CALL_DEADLINE_MS);
   using _ = interruptAfter(deadlineNs);
   const run = new Run(target, thread, deadlineNs);
   run.begin();
   try {
-    return calls.some((call) => call.kind === 'function')
-      ? runWithFunctions(target, run, calls)
-      : calls.map((call) => run.call(call));
+    if (calls.some((call) => call.kind === 'function')) return runWithFunctions(target, run, calls);
+    const results: bigint[] = [];
+    for (const call of calls) {
+      results.push(run.call(call));
+      if (!goOn(results.at(-1)!, results.length - 1)) break;
+    }
+    return results;
   } finally {
     run.end();
   }

@@ -37,6 +37,7 @@ export class Module {
     this.isVdso = this.path === VDSO;
     this.start = range.start;
     this.end = range.end;
+    image.shareSymbols(() => this.file?.dynamicSymbols);
   }
 
   /** Lower-case from memory; undefined if the object has none. */

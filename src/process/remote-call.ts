@@ -5,7 +5,7 @@ import { EPERM, SystemError } from '../sys/errno.ts';
 import { parseActivity, parseStat, readProc } from '../sys/procfs.ts';
 import { getRegset, interrupt, NT_PRSTATUS, PTRACE_O_TRACESYSGOOD, seize } from '../sys/ptrace.ts';
 import { raisePriority, sleepMicroseconds } from '../sys/scheduler.ts';
-import { prepare, runCalls } from './inject.ts';
+import { type GoOn, prepare, runCalls } from './inject.ts';
 import type { Mapping } from './maps.ts';
 import { suspendSeccomp } from './seccomp.ts';
 import { requireNoShadowStack } from './shadow-stack.ts';
@@ -18,6 +18,8 @@ export type RemoteCall = TargetCall;
 export interface RemoteCallOptions {
   /** Time for finding a thread that can make the calls; 2000. The calls themselves are not counted. */
   readonly deadlineMs?: number;
+  /** Asked between system calls; false makes the last one that was made the last one. Without functions only. */
+  readonly goOn?: GoOn;
 }
 
 /** Threads that are looked at to find the best. */
@@ -40,14 +42,13 @@ export function remoteCall(
 ): bigint[] {
   requireNoShadowStack(target);
   const deadlineNs = deadlineIn(options.deadlineMs ?? 2000);
-  const callsFunction = calls.some((call) => call.kind === 'function');
   for (let pause = 500; ; pause = Math.min(pause * 2, 20_000)) {
     settleLingering();
     const mappings = target.maps();
     const ways = requireWays(target, mappings);
     const reasons: string[] = [];
     for (const tid of threadsByPreference(target)) {
-      const outcome = callThrough(target, tid, ways, mappings, calls, callsFunction);
+      const outcome = callThrough(target, tid, ways, mappings, calls, options);
       if (typeof outcome !== 'string') return outcome;
       reasons.push(`thread ${tid}: ${outcome}`);
     }
@@ -82,7 +83,7 @@ function callThrough(
   ways: Ways,
   mappings: readonly Mapping[],
   calls: readonly RemoteCall[],
-  callsFunction: boolean,
+  { goOn }: RemoteCallOptions,
 ): bigint[] | string {
   using undo = new UndoList();
   const lowerPriority = raisePriority();
@@ -107,10 +108,11 @@ function callThrough(
   if (stop.kind === 'exec') throw target.gone();
   if (stop.kind === 'group-stopped') throw stoppedMeanwhile(target, stop.signal);
 
+  const callsFunction = calls.some((call) => call.kind === 'function');
   const prepared = prepare(target, tid, getRegset(tid, NT_PRSTATUS), ways, mappings, callsFunction);
   if (prepared.kind === 'unfit') return prepared.reason;
   undo.note('seccomp filter', suspendSeccomp(target, tid, PTRACE_O_TRACESYSGOOD));
-  return runCalls(target, prepared.thread, calls);
+  return runCalls(target, prepared.thread, calls, goOn);
 }
 
 export function stoppedMeanwhile(target: Target, signal?: number): SutureError {

@@ -18,6 +18,7 @@ export class Target {
 
   /** What was last read, and its meaning: most of the time nothing has changed. */
   #maps: { readonly text: string; readonly mappings: readonly Mapping[] } | undefined;
+  #modules: { readonly mappings: readonly Mapping[]; readonly modules: readonly Module[] } | undefined;
 
   private constructor(readonly pid: number) {
     const vitals = requireFit(pid);
@@ -51,8 +52,13 @@ export class Target {
   }
 
   /** Every ELF object of which code is mapped now, in ascending order. PROCESS_GONE. */
-  modules(): Module[] {
-    return modulesOf(this.pid, this.memory, this.maps(), this.arch.pageSize);
+  modules(): readonly Module[] {
+    const mappings = this.maps();
+    if (this.#modules?.mappings !== mappings) {
+      const modules = modulesOf(this.pid, this.memory, mappings, this.arch.pageSize);
+      this.#modules = { mappings, modules };
+    }
+    return this.#modules.modules;
   }
 
   /** Thread ids now. PROCESS_GONE. */

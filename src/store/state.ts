@@ -6,7 +6,6 @@
 import {
   closeSync,
   existsSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -189,12 +188,12 @@ function createFile(path: string, content: string): boolean {
   return true;
 }
 
+/** Not flushed to the disk: a machine that fails takes the processes along of which the journal tells. */
 function replaceFile(path: string, content: string): void {
   const next = `${path}.next-${process.pid}`;
   const file = openSync(next, 'w', 0o600);
   try {
     writeSync(file, content);
-    fsyncSync(file);
   } finally {
     closeSync(file);
   }
