@@ -49,7 +49,8 @@ function decompressed(image: ElfImage, section: Section, inflate: Inflate): Uint
 }
 
 function relocated(image: ElfImage, section: Section, inflate: Inflate): Uint8Array {
-  const bytes = decompressed(image, section, inflate).slice();
+  // A copy, also of a Buffer, whose slice is a view.
+  const bytes = Uint8Array.from(decompressed(image, section, inflate));
   const facts = archOfMachine(image.machine)?.relocations;
   if (facts === undefined) return bytes;
   const view = viewOf(bytes);
