@@ -125,6 +125,36 @@ test('a fix to one function gives a patch with that function, also when lines mo
   assert.deepEqual(fs.readFileSync(again.patches[0]!.file), fs.readFileSync(file));
 });
 
+test('the same input gives the same bytes, in another folder and at another time', async (t) => {
+  // With -g the base itself would differ: it names the folder it was compiled in.
+  const files = { ...FILES, Makefile: FILES.Makefile.replace('-O2 -g', '-O2') };
+  const patches: { name: string; bytes: Buffer }[] = [];
+  for (const [jobs, modified] of [
+    [1, 1_000_000_000],
+    [4, 1_700_000_000],
+  ] as const) {
+    const tree = new Tree(t, files);
+    for (const name of Object.keys(files)) fs.utimesSync(path.join(tree.root, name), modified, modified);
+    assert.equal((await record(['make', '-s'], tree.root)).exitCode, 0);
+    const diff = tree.diff({
+      'main.c': (text) => addLine(text).replace('n * 2', 'n * 3 + (int)sizeof "new"'),
+      'sub/limit.c': (text) =>
+        text
+          .replace('int limit', 'static int worst;\nint limit')
+          .replace('return', 'if (n > worst) worst = n;\n  return worst +'),
+    });
+    const result = await buildPatchSet(tree.options(diff, { jobs }));
+    assert.equal(result.patches.length, 1);
+    assert.equal(result.patches[0]?.functions.length, 2);
+    const { file } = result.patches[0]!;
+    patches.push({ name: path.basename(file), bytes: fs.readFileSync(file) });
+    // Seconds in any header would differ.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+  }
+  assert.equal(patches[0]?.name, patches[1]?.name);
+  assert.deepEqual(patches[0]?.bytes, patches[1]?.bytes);
+});
+
 test('a changed header reaches another folder’s unit', async (t) => {
   const tree = await recorded(t, { ...FILES, 'sub/limit.c': FILES['sub/limit.c'].replaceAll('100', 'MOST') });
   const result = await buildPatchSet(tree.options(tree.diff({ 'limit.h': () => '#define MOST 5\n' })));
