@@ -4,7 +4,7 @@
  *     r-x   header | state block | records, undo bytes, names (LibcarePlus finds these) | function table | manifest
  *           | stubs | text
  *     r--   read-only data, exception tables, unwind table | offset table (GOT)
- *     rw-   data, bss
+ *     rw-   data, bss | registrations of the unwind table
  *
  * Each of the three starts on a page and has the protection that it is mapped with from the first moment: nothing is
  * ever writable and executable, and no mapping ever gains the right to execute.
@@ -13,6 +13,7 @@ import { alignUp } from '../bytes/address.ts';
 import { FILE_ALIGNMENT, PatchRecord, RECORD_TERMINATOR_SIZE, SECTION } from '../patch/layout.ts';
 import type { PatchSection } from '../patch/patch.ts';
 import { FunctionRecord, STATE_OFFSET, StateRecord } from './state-block.ts';
+import { Registration } from './unwinder.ts';
 
 /** Bytes between two functions' cache lines; stubs and text start on one. */
 const CODE_ALIGNMENT = 64;
@@ -30,6 +31,8 @@ export interface RegionContents {
   /** 8-byte words. */
   readonly gotWords: number;
   readonly redirectSize: number;
+  /** Unwinders that must know the unwind table. */
+  readonly unwinderCount: number;
   readonly pageSize: number;
 }
 
@@ -51,6 +54,10 @@ export interface RegionLayout {
   readonly gotOffset: number;
   readonly ehFrameOffset: number;
   readonly ehFrameSize: number;
+  readonly exceptTableOffset: number;
+  readonly exceptTableSize: number;
+  /** 0: none. */
+  readonly unwindersOffset: number;
   /** By index of the section in the patch. */
   readonly sectionOffsets: readonly number[];
 }
@@ -94,9 +101,15 @@ export function layoutRegion(contents: RegionContents): RegionLayout {
   const constantsSize = endPart() - codeSize;
   takeSections('data');
   takeSections('bss');
+  const unwinders = take(contents.unwinderCount * Registration.size, WORD);
   const dataSize = endPart() - codeSize - constantsSize;
 
-  const frames = contents.sections.findIndex((section) => section.name === SECTION.frames);
+  const placeOf = (name: string): { readonly offset: number; readonly size: number } => {
+    const index = contents.sections.findIndex((section) => section.name === name);
+    return { offset: sectionOffsets[index] ?? 0, size: contents.sections[index]?.size ?? 0 };
+  };
+  const frames = placeOf(SECTION.frames);
+  const exceptTable = placeOf(SECTION.exceptTable);
   return {
     size: codeSize + constantsSize + dataSize,
     codeSize,
@@ -112,8 +125,11 @@ export function layoutRegion(contents: RegionContents): RegionLayout {
     textOffset,
     textSize,
     gotOffset,
-    ehFrameOffset: frames < 0 ? 0 : (sectionOffsets[frames] ?? 0),
-    ehFrameSize: frames < 0 ? 0 : (contents.sections[frames]?.size ?? 0),
+    ehFrameOffset: frames.offset,
+    ehFrameSize: frames.size,
+    exceptTableOffset: exceptTable.offset,
+    exceptTableSize: exceptTable.size,
+    unwindersOffset: contents.unwinderCount === 0 ? 0 : unwinders,
     sectionOffsets,
   };
 }

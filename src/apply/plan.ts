@@ -17,6 +17,7 @@ import { type Digest, nameTable, renderRegion, textBase } from './render.ts';
 import type { ForbiddenRange } from './safety.ts';
 import { baseBytesAt, derivedBytes, entriesOf, redirect, standings } from './stack.ts';
 import { threadStorageOf } from './thread-storage.ts';
+import { hasFrames, type Registrar, unwindersFor } from './unwinder.ts';
 import type { ObjectView, ProcessView } from './view.ts';
 
 export interface ObjectPlan {
@@ -29,6 +30,8 @@ export interface ObjectPlan {
   readonly forbidden: readonly ForbiddenRange[];
   /** Functions to call in the target for the addresses that they return. */
   readonly resolvers: readonly Remote[];
+  /** To be told of the patch's unwind table before it is in force. */
+  readonly unwinders: readonly Registrar[];
   /** The region's bytes, once the resolvers have answered. */
   readonly render: (resolved: ReadonlyMap<Remote, Remote>) => Uint8Array;
   /** Active patches of the object that this one takes the place of. */
@@ -146,6 +149,7 @@ function planObject(
   const manifestBytes = Uint8Array.from(manifestText(manifest), (character) => character.charCodeAt(0));
   const linkage = linkageOf(patch);
   const bindings = bindImports(process, object, manifest.imports, linkage.importUses);
+  const unwinders = hasFrames(patch) ? unwindersFor(patch, process.modules()) : [];
   const layout = layoutRegion({
     sections: patch.sections,
     functionCount: manifest.functions.length,
@@ -155,6 +159,7 @@ function planObject(
     stubs: { count: linkage.stubs.size, size: patch.arch.link.stub.size },
     gotWords: linkage.wordCount,
     redirectSize: patch.arch.jump.size,
+    unwinderCount: unwinders.length,
     pageSize: patch.arch.pageSize,
   });
   const start = placesFor({
@@ -210,6 +215,7 @@ function planObject(
       ...replaces.map(codeOf),
     ],
     resolvers,
+    unwinders,
     render,
     replaces,
   };

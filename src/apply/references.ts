@@ -66,6 +66,12 @@ interface Targets {
 
 function targetsIn(region: Region): Targets {
   const { start, end, code, state, manifest } = region;
+  const rangeAt = (offset = 0, size = 0) => ({
+    start: start + BigInt(offset),
+    end: start + BigInt(offset) + BigInt(size),
+  });
+  const isWithin = (value: bigint, range: { start: bigint; end: bigint }): boolean =>
+    value >= range.start && value < range.end;
   const first = region.functions[0];
   const changed = manifest?.functions[first?.record ?? 0];
   const text =
@@ -75,15 +81,21 @@ function targetsIn(region: Region): Targets {
       .filter(({ kind }) => kind === 'new')
       .map(({ replacement }) => text + BigInt(replacement.offset)),
   );
-  const stubs = { start: start + BigInt(state?.stubsOffset ?? 0), size: BigInt(state?.stubsSize ?? 0) };
+  // The unwinder's own words lead there, and those of exceptions that are long over; the program's never do.
+  const unwinding = [
+    rangeAt(state?.ehFrameOffset, state?.ehFrameSize),
+    rangeAt(state?.exceptTableOffset, state?.exceptTableSize),
+    rangeAt(state?.unwindersOffset, state?.unwindersOffset ? Number(end - start) - state.unwindersOffset : 0),
+  ];
+  const stubs = rangeAt(state?.stubsOffset, state?.stubsSize);
   const upperHalves: number[] = [];
   for (let half = start >> 32n; half <= end >> 32n; half++) upperHalves.push(Number(half));
   return {
     region,
     upperHalves,
     includes(value) {
-      if (value >= code.end && value < end) return true;
-      return entries.has(value) || (value >= stubs.start && value < stubs.start + stubs.size);
+      if (value >= code.end && value < end) return !unwinding.some((range) => isWithin(value, range));
+      return entries.has(value) || isWithin(value, stubs);
     },
   };
 }

@@ -12,15 +12,18 @@ import { findReference } from './references.ts';
 import type { Region } from './region.ts';
 import { mapRegion, regionParts, unmap } from './remote-memory.ts';
 import { PHASE, PHASE_OFFSET, type Phase } from './state-block.ts';
+import type { UnwindTables } from './unwind-tables.ts';
 
 export class RegionKeeper {
   readonly #target: Target;
   readonly #access: TargetAccess;
+  readonly #tables: UnwindTables;
   readonly #note: (text: string) => void;
 
-  constructor(target: Target, access: TargetAccess, note: (text: string) => void) {
+  constructor(target: Target, access: TargetAccess, tables: UnwindTables, note: (text: string) => void) {
     this.#target = target;
     this.#access = access;
+    this.#tables = tables;
     this.#note = note;
   }
 
@@ -57,6 +60,11 @@ export class RegionKeeper {
         throw new SutureError('IO', `the patch at ${hex(region.start)} does not read back as written`);
       }
     }
+  }
+
+  /** Tells the unwinders of the process of the patches' tables. */
+  registerTables(plans: readonly ObjectPlan[]): void {
+    for (const { region, unwinders } of plans) this.#tables.handOver(region.start, region.layout, unwinders);
   }
 
   mark(regions: readonly Region[], phase: Phase): void {
@@ -110,7 +118,12 @@ export class RegionKeeper {
     }
   }
 
+  /** Unmaps a region, after its unwind table has been taken back. One of which nobody knows whether it was, stays. */
   unmap(start: Remote, size: number): void {
+    if (this.#tables.takeBack(start, size) === 'unknown') {
+      this.markAt(start, 'retired');
+      return;
+    }
     unmap(this.#target.arch, this.#access.call, start, size);
   }
 }

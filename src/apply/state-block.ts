@@ -41,10 +41,12 @@ export const StateRecord = record('suture state block', 224, {
   ehFrameSize: u32,
   gotOffset: u32,
   gotSize: u32,
-  reserved: u32,
+  unwindersOffset: u32, // registrations of the unwind table, in the writable part up to its end; 0: none
   patchDigest: pad(32), //   sha256 of the .kpatch file
   contentDigest: pad(32), // sha256 of the region's code and constants, with phase, undo area and this field zero
-  tail: pad(56),
+  exceptTableOffset: u32,
+  exceptTableSize: u32,
+  tail: pad(48),
 });
 
 /** One changed function: where its redirect stands and what stood there before any patch. */
@@ -91,6 +93,9 @@ export interface StateBlock {
   readonly ehFrameSize: number;
   readonly gotOffset: number;
   readonly gotSize: number;
+  readonly unwindersOffset: number;
+  readonly exceptTableOffset: number;
+  readonly exceptTableSize: number;
   readonly patchDigest: Uint8Array;
   readonly contentDigest: Uint8Array;
 }
@@ -140,6 +145,8 @@ export function decodeState(region: Uint8Array, regionSize: number): StateBlock 
   inside('functions', raw.functionsOffset, raw.functionCount * FunctionRecord.size, raw.codeSize);
   inside('unwind table', raw.ehFrameOffset, raw.ehFrameSize, regionSize);
   inside('offset table', raw.gotOffset, raw.gotSize, regionSize);
+  inside('exception table', raw.exceptTableOffset, raw.exceptTableSize, regionSize);
+  inside('registrations', raw.unwindersOffset, 0, regionSize);
   return {
     phase,
     sequence: raw.sequence,
@@ -160,6 +167,9 @@ export function decodeState(region: Uint8Array, regionSize: number): StateBlock 
     ehFrameSize: raw.ehFrameSize,
     gotOffset: raw.gotOffset,
     gotSize: raw.gotSize,
+    unwindersOffset: raw.unwindersOffset,
+    exceptTableOffset: raw.exceptTableOffset,
+    exceptTableSize: raw.exceptTableSize,
     patchDigest: raw.patchDigest,
     contentDigest: raw.contentDigest,
   };

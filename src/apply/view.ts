@@ -68,6 +68,8 @@ export interface ObjectView {
   readonly start: Remote;
   readonly end: Remote;
   readonly image: ImageView;
+  /** The file, if it can be read: it has symbols that memory lacks. */
+  readonly file?: { readonly symbols: { named(name: string): readonly SymbolView[] } } | undefined;
   readonly isVdso: boolean;
   readonly isExecutable: boolean;
 }

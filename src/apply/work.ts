@@ -4,9 +4,10 @@ import type { Progress } from '../base/progress.ts';
 import { UndoList } from '../base/undo.ts';
 import { hex } from '../bytes/address.ts';
 import type { Patch } from '../patch/patch.ts';
-import { remoteCall } from '../process/remote-call.ts';
+import { type RemoteCall, remoteCall } from '../process/remote-call.ts';
 import type { Target } from '../process/target.ts';
 import { Journal } from '../store/state.ts';
+import { objectionToUnwinderCalls } from './call-safety.ts';
 import {
   commitChanges,
   type HeldAccess,
@@ -24,6 +25,8 @@ import { abandonedRanges, settlement } from './settle.ts';
 import { Snapshot } from './snapshot.ts';
 import { standings } from './stack.ts';
 import { observerOf, rehearse, type StopLimits, type StopResult, stopUntilSafe } from './stop.ts';
+import { unwindModules } from './unwind-modules.ts';
+import { UnwindTables } from './unwind-tables.ts';
 
 /** Plans are made again this often when something has come to lie in the chosen place. */
 const PLACE_ATTEMPTS = 8;
@@ -60,7 +63,11 @@ export class Work {
           ...(goOn === undefined ? {} : { goOn }),
         }),
     };
-    this.#keeper = new RegionKeeper(target, this.#access, (text) => this.#note(text));
+    const tables = new UnwindTables(this.#access, {
+      objects: () => target.modules(),
+      call: (calls) => this.#callUnwinder(calls),
+    });
+    this.#keeper = new RegionKeeper(target, this.#access, tables, (text) => this.#note(text));
   }
 
   apply(patches: readonly Patch[]): ProcessOutcome {
@@ -81,6 +88,7 @@ export class Work {
 
     const { objects } = placed;
     this.#keeper.fill(objects);
+    this.#keeper.registerTables(objects);
     const snapshot = new Snapshot(this.#target);
     const prepared = prepareChanges(
       objects.flatMap(({ changes }) => changes),
@@ -217,6 +225,18 @@ export class Work {
       this.#keeper.unmap(start, size);
       this.#note(`${size / 1024} KiB at ${hex(start)}, which a killed command had mapped, were removed`);
     }
+  }
+
+  /** Through a thread that holds no lock which the call takes. */
+  #callUnwinder(calls: readonly RemoteCall[]): bigint[] {
+    const snapshot = new Snapshot(this.#target);
+    const { tryRead } = snapshot.memory;
+    const { regions } = readRegions(snapshot.maps(), tryRead, snapshot.arch);
+    const modules = unwindModules(snapshot.modules(), regions, tryRead);
+    return remoteCall(this.#target, calls, {
+      deadlineMs: Math.max(this.#limits.timeoutMs, LEAST_PATIENCE_MS),
+      objection: objectionToUnwinderCalls(snapshot.arch, modules, snapshot.modules(), tryRead),
+    });
   }
 
   #note(text: string): void {

@@ -5,6 +5,7 @@ import { EPERM, SystemError } from '../sys/errno.ts';
 import { parseActivity, parseStat, readProc } from '../sys/procfs.ts';
 import { getRegset, interrupt, NT_PRSTATUS, PTRACE_O_TRACESYSGOOD, seize } from '../sys/ptrace.ts';
 import { raisePriority, sleepMicroseconds } from '../sys/scheduler.ts';
+import { type RegisterFile, registersFromPrstatus } from '../unwind/frame.ts';
 import { type GoOn, prepare, runCalls } from './inject.ts';
 import type { Mapping } from './maps.ts';
 import { suspendSeccomp } from './seccomp.ts';
@@ -18,6 +19,8 @@ export type RemoteCall = TargetCall;
 export interface RemoteCallOptions {
   /** Time for finding a thread that can make the calls; 2000. The calls themselves are not counted. */
   readonly deadlineMs?: number;
+  /** Why a stopped thread with these registers may not make the calls; undefined if it may. */
+  readonly objection?: ((registers: RegisterFile) => string | undefined) | undefined;
   /** Asked between system calls; false makes the last one that was made the last one. Without functions only. */
   readonly goOn?: GoOn;
 }
@@ -47,7 +50,7 @@ export function remoteCall(
     const mappings = target.maps();
     const ways = requireWays(target, mappings);
     const reasons: string[] = [];
-    for (const tid of threadsByPreference(target)) {
+    for (const tid of threadsByPreference(target, options.objection !== undefined)) {
       const outcome = callThrough(target, tid, ways, mappings, calls, options);
       if (typeof outcome !== 'string') return outcome;
       reasons.push(`thread ${tid}: ${outcome}`);
@@ -83,7 +86,7 @@ function callThrough(
   ways: Ways,
   mappings: readonly Mapping[],
   calls: readonly RemoteCall[],
-  { goOn }: RemoteCallOptions,
+  { goOn, objection }: RemoteCallOptions,
 ): bigint[] | string {
   using undo = new UndoList();
   const lowerPriority = raisePriority();
@@ -109,8 +112,11 @@ function callThrough(
   if (stop.kind === 'group-stopped') throw stoppedMeanwhile(target, stop.signal);
 
   const callsFunction = calls.some((call) => call.kind === 'function');
-  const prepared = prepare(target, tid, getRegset(tid, NT_PRSTATUS), ways, mappings, callsFunction);
+  const prstatus = getRegset(tid, NT_PRSTATUS);
+  const prepared = prepare(target, tid, prstatus, ways, mappings, callsFunction);
   if (prepared.kind === 'unfit') return prepared.reason;
+  const reason = objection?.(registersFromPrstatus(target.arch, prstatus));
+  if (reason !== undefined) return reason;
   undo.note('seccomp filter', suspendSeccomp(target, tid, PTRACE_O_TRACESYSGOOD));
   return runCalls(target, prepared.thread, calls, goOn);
 }
@@ -156,7 +162,7 @@ export function explainSeize(target: Target, tid: number, error: unknown): false
  * blocked with a time limit, and last those whose call fails with EINTR after any stop. A thread in an uninterruptible
  * wait (a vfork parent, for one) does not stop.
  */
-function threadsByPreference(target: Target): number[] {
+function threadsByPreference(target: Target, all: boolean): number[] {
   const tids = target.threads();
   const step = Math.max(1, tids.length / LOOKED_AT);
   const ranked: { readonly tid: number; readonly rank: number }[] = [];
@@ -164,7 +170,7 @@ function threadsByPreference(target: Target): number[] {
     const tid = tids[Math.floor(index)]!;
     const rank = rankOf(target, tid);
     if (rank !== undefined) ranked.push({ tid, rank });
-    if (rank === 0) break;
+    if (rank === 0 && !all) break;
   }
   return ranked.sort((one, other) => one.rank - other.rank).map(({ tid }) => tid);
 }

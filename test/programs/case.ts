@@ -1,6 +1,7 @@
 /**
- * A case is a folder with a C program that stands for both versions of itself: a line that ends in `// before` exists
- * only before the fix, one that ends in `// after` only in the fixed source. `main.c` begins with directives:
+ * A case is a folder with a C or C++ program that stands for both versions of itself: a line that ends in `// before`
+ * exists only before the fix, one that ends in `// after` only in the fixed source. `main.c` or `main.cpp` begins with
+ * directives:
  *
  *     // about: one sentence, shown in the README's list of what is supported
  *     // flags: given to every compile and link
@@ -81,13 +82,13 @@ export function loadCase(folder: string, name: string): Case {
   const directory = join(folder, name);
   const sources = filesBelow(directory).filter((path) => !path.endsWith('.test.ts'));
   const files = sources.map((path) => [relative(directory, path), readFileSync(path, 'utf8')] as const);
-  const main = files.find(([path]) => path === 'main.c');
-  if (main === undefined) throw new Error(`${directory} has no main.c`);
-  const directives = readDirectives(main[1], `${name}/main.c`);
+  const main = files.find(([path]) => isMain(path));
+  if (main === undefined) throw new Error(`${directory} has neither main.c nor main.cpp`);
+  const directives = readDirectives(main[1], `${name}/${main[0]}`);
   const one = (key: Key): string | undefined => directives.get(key);
   const words = (key: Key): string[] => one(key)?.split(/\s+/).filter(Boolean) ?? [];
   const about = one('about');
-  if (about === undefined) throw new Error(`${name}/main.c has no "// about:"`);
+  if (about === undefined) throw new Error(`${name}/${main[0]} has no "// about:"`);
   return {
     name,
     about,
@@ -102,6 +103,8 @@ export function loadCase(folder: string, name: string): Case {
     after: version(files, 'after'),
   };
 }
+
+const isMain = (path: string): boolean => path === 'main.c' || path === 'main.cpp';
 
 function expectation(directives: ReadonlyMap<Key, string>, name: string): Expectation {
   if (directives.has('scenario')) return { kind: 'scenario' };
@@ -150,7 +153,7 @@ function version(
   for (const [path, text] of files) {
     const lines = text
       .split('\n')
-      .filter((line) => !(line.startsWith('// ') && path === 'main.c' && /^\/\/ [a-z ]+(:|$)/.test(line)))
+      .filter((line) => !(line.startsWith('// ') && isMain(path) && /^\/\/ [a-z ]+(:|$)/.test(line)))
       .filter((line) => !line.endsWith(`// ${dropped}`))
       .map((line) => (line.endsWith(`// ${which}`) ? line.slice(0, -`// ${which}`.length).trimEnd() : line));
     if (lines.some((line) => line !== '')) result.set(path, lines.join('\n'));

@@ -150,18 +150,28 @@ export class Workspace {
     this.write(files);
     if (![...files.values()].some((text) => /\bint main\(/.test(text)))
       writeFileSync(join(this.tree, 'driver.c'), driver);
-    const settings = `CC = gcc\nCFLAGS = ${flags.join(' ')} -I.\nLDLIBS = ${links.join(' ')}\n`;
+    const isCxx = [...files.keys()].some((path) => path.endsWith('.cpp'));
+    const settings = [
+      'CC = gcc',
+      'CXX = g++',
+      `CFLAGS = ${flags.join(' ')} -I.`,
+      `LDLIBS = ${links.join(' ')}`,
+      `LINK = $(${isCxx ? 'CXX' : 'CC'})`,
+      '',
+    ].join('\n');
     writeFileSync(join(this.tree, 'settings.mk'), settings);
     if (files.has('Makefile')) return;
     const objects = filesBelow(this.tree)
-      .filter((path) => path.endsWith('.c'))
-      .map((path) => path.replace(/c$/, 'o'));
+      .filter((path) => /\.(c|cpp)$/.test(path))
+      .map((path) => path.replace(/(c|cpp)$/, 'o'));
     const makefile = [
       'include settings.mk',
       `prog: ${objects.join(' ')}`,
-      '\t$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)',
+      '\t$(LINK) $(CFLAGS) -o $@ $^ $(LDLIBS)',
       '%.o: %.c',
-      '\t$(CC) $(CFLAGS) -c -o $@ $<',
+      '\t$(CC) $(filter-out -std=c++%,$(CFLAGS)) -c -o $@ $<',
+      '%.o: %.cpp',
+      '\t$(CXX) $(CFLAGS) -c -o $@ $<',
       '',
     ];
     writeFileSync(join(this.tree, 'Makefile'), makefile.join('\n'));
