@@ -181,6 +181,7 @@ const workOn = (target: Target, options: EngineOptions, progress: Progress): Wor
     {
       maxStopMs: options.maxStopMs ?? DEFAULT_LIMITS.maxStopMs,
       timeoutMs: options.timeoutMs ?? DEFAULT_LIMITS.timeoutMs,
+      ...(options.stacks === undefined ? {} : { stacks: options.stacks }),
     },
     progress,
   );

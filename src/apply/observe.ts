@@ -2,7 +2,8 @@
 import type { Arch } from '../arch/arch.ts';
 import { hex, type Remote, remote } from '../bytes/address.ts';
 import type { RegisterFile, UnwindModule } from '../unwind/frame.ts';
-import { walk } from '../unwind/walk.ts';
+import { type Walk, walk } from '../unwind/walk.ts';
+import { describedContexts, type FoundList } from './contexts.ts';
 import { isQuiet, type OwnStack } from './quiet.ts';
 import {
   type Blocker,
@@ -12,7 +13,7 @@ import {
   type SeenThread,
   type Verdict,
 } from './safety.ts';
-import { type SuspendedInput, suspendedObstacles } from './suspended.ts';
+import { NO_THREAD, type SuspendedInput, suspendedObstacles } from './suspended.ts';
 import { moduleFinder } from './unwind-modules.ts';
 import type { MappingView, TryRead } from './view.ts';
 
@@ -31,7 +32,14 @@ export interface Observer {
   readonly maps: readonly MappingView[];
   /** Parts of [start, end) of the process that hold anything. */
   readonly residentRuns: SuspendedInput['residentRuns'];
+  /** Where the program keeps suspended contexts, if it was said. */
+  readonly contexts: readonly FoundList[];
 }
+
+const UNFOLLOWED: Verdict = {
+  kind: 'blind',
+  obstacles: [{ tid: NO_THREAD, at: [], why: 'the contexts that --stacks describes cannot be followed' }],
+};
 
 /**
  * Judges all threads. `expired` is asked between threads: when the stop has lasted too long the result is undefined.
@@ -58,12 +66,25 @@ export function judgeThreads(
     for (const { cfa } of frames) touched.push(cfa - 1n);
     seen.push({ tid, frames, end, registers: returnRegisters(arch, registers) });
   }
+  const threadPointers = threads.flatMap(({ prstatus }) =>
+    prstatus === undefined ? [] : [arch.syscall.threadPointer(prstatus)],
+  );
+  if (observer.contexts.length > 0 && threadPointers.length > 0) {
+    const found = describedContexts(arch, observer.contexts, threadPointers[0], tryRead, expired);
+    if (found === undefined) return expired() ? undefined : UNFOLLOWED;
+    for (const { what, registers, bottom } of found) {
+      if (expired()) return undefined;
+      const { frames, end } = endedAt(walk({ arch, registers, readMemory: tryRead, moduleAt }), bottom);
+      // What is described is not searched besides: stale words would count.
+      const sp = registers.get(arch.registers.dwarfSp);
+      if (sp !== undefined) touched.push(sp);
+      seen.push({ tid: NO_THREAD, what, frames, end, registers: returnRegisters(arch, registers) });
+    }
+  }
   const suspended = suspendedObstacles({
     ...observer,
     touched,
-    threadPointers: threads.flatMap(({ prstatus }) =>
-      prstatus === undefined ? [] : [arch.syscall.threadPointer(prstatus)],
-    ),
+    threadPointers,
     forbidden,
     tryRead: readMemory,
     expired,
@@ -77,6 +98,14 @@ export function judgeThreads(
     pageSize: arch.pageSize,
     suspended,
   });
+}
+
+/** The walk as far as the first frame in one of the functions in which contexts begin. */
+function endedAt(walked: Walk, bottom: FoundList['bottom']): Pick<Walk, 'frames'> & Pick<SeenThread, 'end'> {
+  const last = walked.frames.findIndex(({ lookupPc }) =>
+    bottom.some(({ start, end }) => lookupPc >= start && lookupPc < end),
+  );
+  return last < 0 ? walked : { frames: walked.frames.slice(0, last + 1), end: { kind: 'bottom' } };
 }
 
 /** Registers that may hold a return address when a walk has got lost. */

@@ -23,6 +23,8 @@ export interface SeenFrame {
 
 export interface SeenThread {
   readonly tid: number;
+  /** For messages: what it is if it is no thread. */
+  readonly what?: string;
   readonly frames: readonly SeenFrame[];
   /** Where the walk ended; when lost, the stack pointer from which on nothing is known. */
   readonly end:
@@ -85,7 +87,11 @@ export function judge(input: JudgeInput): Verdict {
         ? suspicion(thread, ranges, input)
         : { kind: 'busy' as const, text: `is in ${inside.name}` };
     if (why === undefined) continue;
-    const obstacle = { tid: thread.tid, at: thread.frames.map(({ lookupPc }) => lookupPc), why: why.text };
+    const obstacle = {
+      tid: thread.tid,
+      at: thread.frames.map(({ lookupPc }) => lookupPc),
+      why: thread.what === undefined ? why.text : `${thread.what} ${why.text}`,
+    };
     (why.kind === 'busy' ? busy : blind).push(obstacle);
   }
   if (blind.length > 0) return { kind: 'blind', obstacles: [...blind, ...busy] };

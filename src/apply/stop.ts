@@ -6,9 +6,11 @@ import { residentRuns } from '../process/resident.ts';
 import { stopAll } from '../process/stop.ts';
 import type { Stopped } from '../process/stopped.ts';
 import type { Target } from '../process/target.ts';
+import type { ContextList } from '../store/stacks.ts';
 import { readProc } from '../sys/procfs.ts';
 import { sleepMicroseconds } from '../sys/scheduler.ts';
 import { RegisterFile } from '../unwind/frame.ts';
+import { findLists } from './contexts.ts';
 import { blockersOf, judgeThreads, type Observer } from './observe.ts';
 import { withOwnStacks } from './own-stacks.ts';
 import { isQuiet } from './quiet.ts';
@@ -24,6 +26,8 @@ export interface StopLimits {
   readonly maxStopMs: number;
   /** Milliseconds after which trying ends. */
   readonly timeoutMs: number;
+  /** Where programs keep suspended contexts. */
+  readonly stacks?: readonly ContextList[];
 }
 
 export const DEFAULT_LIMITS: StopLimits = { maxStopMs: 20, timeoutMs: 10_000 };
@@ -45,12 +49,17 @@ const REHEARSAL_MS = 30;
 const LONGEST_PAUSE_MS = 100;
 
 /** Everything that looking at the threads of a process needs, read before it is stopped. */
-export function observerOf(snapshot: Snapshot, regions: readonly Region[]): Observer {
+export function observerOf(
+  snapshot: Snapshot,
+  regions: readonly Region[],
+  stacks: readonly ContextList[] = [],
+): Observer {
   return {
     arch: snapshot.arch,
     modules: unwindModules(snapshot.modules(), regions, snapshot.memory.tryRead),
     maps: snapshot.maps(),
     residentRuns: (start, end) => residentRuns(snapshot.pid, start, end, snapshot.arch.pageSize),
+    contexts: findLists(snapshot.arch, stacks, snapshot.modules()),
   };
 }
 
@@ -193,7 +202,7 @@ function reasonOf(kind: 'busy' | 'blind'): string {
     case 'busy':
       return 'threads, or contexts that are suspended, are in the code that would change';
     case 'blind':
-      return 'the stack of a thread can be neither unwound nor searched';
+      return 'the stack of a thread, or of a context that --stacks describes, can be neither unwound nor searched';
     default:
       throw new SutureError('INTERNAL', `no reason for ${kind satisfies never}`);
   }

@@ -272,7 +272,7 @@ export class Work {
     commit: (access: HeldAccess) => void,
   ): StopResult {
     const { regions } = readRegions(snapshot.maps(), snapshot.memory.tryRead, snapshot.arch);
-    const observer = observerOf(snapshot, regions);
+    const observer = observerOf(snapshot, regions, this.#limits.stacks);
     rehearse(this.#target, observer, forbidden);
     return stopUntilSafe(this.#target, observer, forbidden, this.#limits, (stopped) => {
       const { dwarfSp } = this.#target.arch.registers;

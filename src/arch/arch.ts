@@ -47,6 +47,11 @@ export interface UnwindFacts {
     code: Uint8Array,
     register: (number: number) => bigint | undefined,
   ) => 'caller' | 'child' | undefined;
+  /** How glibc hides the pointers that setjmp saves: with a word at this offset from the thread pointer. */
+  readonly pointerGuard?: {
+    readonly offset: number;
+    unmangle(value: bigint, guard: bigint): bigint;
+  };
   /** Offsets from the thread pointer at which C libraries keep the thread pointer itself; empty if they do not. */
   readonly selfPointers: readonly number[];
 }

@@ -7,6 +7,8 @@ export interface StopFlags {
   readonly maxStop: number;
   /** Seconds. */
   readonly timeout: number;
+  /** Path of a description of coroutines. */
+  readonly stacks?: string;
 }
 
 export function withStop(command: Command): Command {
@@ -17,11 +19,17 @@ export function withStop(command: Command): Command {
       'how long to try again while threads are in the way',
       numberFrom(0, 'seconds'),
       10,
+    )
+    .option(
+      '--stacks <file>',
+      'where the program keeps its coroutines, so that they are unwound (docs/stacks.md)',
     );
 }
 
 /** As the engine takes them, in milliseconds. */
-export const stopOptions = ({ maxStop, timeout }: StopFlags) => ({
-  maxStopMs: maxStop,
-  timeoutMs: timeout * 1000,
-});
+export async function stopOptions({ maxStop, timeout, stacks }: StopFlags) {
+  const limits = { maxStopMs: maxStop, timeoutMs: timeout * 1000 };
+  if (stacks === undefined) return limits;
+  const { loadStacks } = await import('../store/stacks.ts');
+  return { ...limits, stacks: loadStacks(stacks) };
+}

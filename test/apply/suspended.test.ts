@@ -1,8 +1,12 @@
 /** Coroutines that wait in the code that would change, in the ways in which programs make them. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { applyPatches, statusOf } from '../../src/apply/engine.ts';
+import type { Patch } from '../../src/patch/patch.ts';
 import { Target } from '../../src/process/target.ts';
+import { type ContextList, loadStacks } from '../../src/store/stacks.ts';
 import { type Program, patchOf, Workshop } from './fixture.ts';
 
 /**
@@ -93,10 +97,10 @@ static void begin(void) {
 
 const FIXED = 'void other(void); int f(int x) { return x + 100; }';
 
-const apply = (running: Program, patch: Parameters<typeof applyPatches>[1][number], timeoutMs = 60) => {
+const apply = (running: Program, patch: Patch, timeoutMs = 60, stacks: readonly ContextList[] = []) => {
   const target = Target.open(running.pid);
   try {
-    const outcome = applyPatches([target], [patch], { timeoutMs })[0]!;
+    const outcome = applyPatches([target], [patch], { timeoutMs, stacks })[0]!;
     if (outcome.outcome !== 'applied') assert.deepEqual(statusOf(target), []);
     return outcome;
   } finally {
@@ -126,6 +130,71 @@ for (const [name, switching] of [
 
     assert.equal(await running.ask('go'), '6');
     const applied = apply(running, patch, 5000);
+    assert.equal(applied.outcome, 'applied', JSON.stringify(applied));
+    assert.equal(await running.ask('call 1'), '101');
+  });
+}
+
+const IN_HEAP = `
+static char *stack(void) { return malloc(SIZE); }
+static void drop(void) {}
+struct node { struct node *next; int state; void *sp; @jmp_buf saved;@ } one, *all;`;
+
+/** The stacks are in the heap: nobody could know them for stacks. */
+const LISTED_SWITCH = HAND_WRITTEN.replace('*outside, *inside;', '*outside;')
+  .replaceAll('&inside', '&one.sp')
+  .replace('exchange(&outside, inside)', 'exchange(&outside, one.sp)')
+  .replace('inside = top;', 'one.sp = top; all = &one;');
+const LISTED_JUMP = ALTERNATE.replace('#include <setjmp.h>', '')
+  .replace('outside, inside;', 'outside;')
+  .replace('static void handler', '\n#define inside one.saved\nstatic void handler')
+  .replace('raise(SIGUSR1);', 'raise(SIGUSR1); all = &one;');
+
+const PUSHED = { r15: 0, r14: 8, r13: 16, r12: 24, rbx: 32, rbp: 40, pc: 48 };
+const SAVED = { rbx: 24, rbp: 32, r12: 40, r13: 48, r14: 56, r15: 64, pc: 80 };
+
+for (const [name, source, list] of [
+  [
+    'pushed registers',
+    program(IN_HEAP.replace(/@.*@/, ''), LISTED_SWITCH),
+    { name: 'routines', first: 'all', next: 0, stackPointer: 16, pushed: PUSHED, popped: 56 },
+  ],
+  [
+    'a mangled jmp_buf',
+    program(`#include <setjmp.h>${IN_HEAP.replaceAll('@', '')}`, LISTED_JUMP),
+    {
+      name: 'routines',
+      first: 'all',
+      next: 0,
+      stackPointer: 72,
+      saved: SAVED,
+      mangled: ['rbp', 'sp', 'pc'],
+      bottom: ['handler'],
+    },
+  ],
+] as const) {
+  test(`described contexts (${name}) are unwound: in the way while in the function, and not a moment longer`, async () => {
+    using shop = new Workshop();
+    const file = join(shop.directory, 'stacks.json');
+    writeFileSync(file, JSON.stringify({ contexts: [list] }));
+    const stacks = loadStacks(file);
+    const base = shop.compile('coroutine', source, ['-D_FORTIFY_SOURCE=0']);
+    const patch = patchOf({ id: 'waits', base, object: shop.compileObject('fix', FIXED), changed: ['f'] });
+    const running = shop.start(base);
+    assert.equal(await running.ask('call 1'), '2');
+    assert.equal(await running.ask('5'), 'waits');
+
+    const busy = apply(running, patch, 60, stacks);
+    assert.equal(busy.outcome, 'busy', JSON.stringify(busy));
+    const [blocker] = busy.blockers ?? [];
+    assert.match(blocker?.why ?? '', /^the context at 0x[0-9a-f]+ of routines is in f$/);
+    assert.ok(
+      blocker?.frames.some((frame) => frame.startsWith('f+')),
+      blocker?.frames.join(', '),
+    );
+
+    assert.equal(await running.ask('go'), '6');
+    const applied = apply(running, patch, 5000, stacks);
     assert.equal(applied.outcome, 'applied', JSON.stringify(applied));
     assert.equal(await running.ask('call 1'), '101');
   });

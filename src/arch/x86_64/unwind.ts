@@ -54,6 +54,12 @@ export const unwind: UnwindFacts = {
     return register(RAX) === 0n ? 'child' : 'caller';
   },
 
+  // glibc's PTR_MANGLE: xor %fs:0x30, rol $17
+  pointerGuard: {
+    offset: 0x30,
+    unmangle: (value, guard) => BigInt.asUintN(64, (value >> 17n) | (value << 47n)) ^ guard,
+  },
+
   // ELF TLS, 3.4.6: %fs:0 holds its own address; glibc's and musl's `self` is there again, behind the dtv.
   selfPointers: [0],
 };

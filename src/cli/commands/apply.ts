@@ -50,7 +50,11 @@ async function apply(paths: string[], flags: ApplyFlags, session: Session): Prom
   const { outcomesDocument, outcomesText } = await import('../../report/outcome.ts');
   const patches = patchSets(loadPatches(paths)).flatMap((set) => set.patches.map(({ patch }) => patch));
   using open = openTargets(flags);
-  const options = { ...stopOptions(flags), replace: flags.replace === true, atomic: flags.atomic === true };
+  const options = {
+    ...(await stopOptions(flags)),
+    replace: flags.replace === true,
+    atomic: flags.atomic === true,
+  };
   const all = applyPatches(open.targets, patches, options, session.progress);
   const outcomes = concerning(all, flags.pid);
   session.result(outcomesDocument(outcomes), () => outcomesText(outcomes, session.paint));

@@ -31,8 +31,9 @@ async function repair(_none: string[], flags: RepairFlags, session: Session): Pr
   const { eachTarget } = await import('../targets.ts');
   const { repairProcess } = await import('../../apply/engine.ts');
   const { outcomesDocument, outcomesText } = await import('../../report/outcome.ts');
+  const options = await stopOptions(flags);
   const all = eachTarget(allUnlessChosen(flags), (target) =>
-    repairProcess(target, stopOptions(flags), session.progress),
+    repairProcess(target, options, session.progress),
   );
   const outcomes = concerning(all, flags.pid).filter(
     (one) => one.outcome !== 'already' || flags.pid?.includes(one.pid),

@@ -37,7 +37,7 @@ async function revert(_none: string[], flags: RevertFlags, session: Session): Pr
   const { revertPatches } = await import('../../apply/engine.ts');
   const { outcomesDocument, outcomesText } = await import('../../report/outcome.ts');
   using open = openTargets(flags);
-  const all = revertPatches(open.targets, flags.id, stopOptions(flags), session.progress);
+  const all = revertPatches(open.targets, flags.id, await stopOptions(flags), session.progress);
   const outcomes = concerning(all, flags.pid);
   session.result(outcomesDocument(outcomes), () => outcomesText(outcomes, session.paint));
   return outcomeExit(outcomes);
