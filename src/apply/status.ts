@@ -13,6 +13,8 @@ export interface PatchedFunction {
   /** Its entry in the target. */
   readonly address: Remote;
   readonly replacement: Remote;
+  /** Of the replacement, in bytes; 0 where a patch of another tool does not say. */
+  readonly replacementSize: number;
   /** Calls of it come to this patch. */
   readonly inForce: boolean;
 }
@@ -53,6 +55,7 @@ export function patchedObjects(process: ProcessView): PatchedObject[] {
         name: fn.name,
         address: fn.original,
         replacement: fn.replacement,
+        replacementSize: fn.replacementSize,
         inForce: leadsTo(fn, tryRead, process.arch),
       })),
       region: { start: region.start, size: Number(region.end - region.start) },

@@ -18,8 +18,20 @@ const status: ProcessStatus = {
           origin: 'suture',
           standing: 'active',
           functions: [
-            { name: 'echo', address: remote(0x1000n), replacement: remote(0x9000n), inForce: true },
-            { name: 'count', address: remote(0x1100n), replacement: remote(0x9100n), inForce: false },
+            {
+              name: 'echo',
+              address: remote(0x1000n),
+              replacement: remote(0x9000n),
+              replacementSize: 32,
+              inForce: true,
+            },
+            {
+              name: 'count',
+              address: remote(0x1100n),
+              replacement: remote(0x9100n),
+              replacementSize: 64,
+              inForce: false,
+            },
           ],
           region: { start: remote(0x8000n), size: 12288 },
         },

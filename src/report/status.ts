@@ -27,10 +27,11 @@ export function statusDocument(processes: readonly ProcessStatus[]) {
           description,
           origin,
           standing,
-          functions: functions.map(({ name, address, replacement, inForce }) => ({
+          functions: functions.map(({ name, address, replacement, replacementSize, inForce }) => ({
             name,
             address: hex(address),
             replacement: hex(replacement),
+            replacementSize,
             inForce,
           })),
           region: { address: hex(region.start), size: region.size },
