@@ -7,6 +7,10 @@ const BENCHES = {
     what: 'the stop beside its floor, for 1 to 1000 threads',
     args: ['--import', 'tsx', 'bench/stop.ts'],
   },
+  'apply-all': {
+    what: 'one command on 200 processes of one library',
+    args: ['--import', 'tsx', 'bench/apply-all.ts'],
+  },
   record: { what: 'what recording adds to a build', args: ['scripts/bench-record.mjs'] },
 };
 
@@ -14,7 +18,7 @@ const [name, ...rest] = process.argv.slice(2);
 const bench = BENCHES[name];
 if (bench === undefined) {
   console.error('usage: npm run bench -- NAME [arguments]');
-  for (const [known, { what }] of Object.entries(BENCHES)) console.error(`  ${known.padEnd(8)} ${what}`);
+  for (const [known, { what }] of Object.entries(BENCHES)) console.error(`  ${known.padEnd(10)} ${what}`);
   process.exit(2);
 }
 setUp('demo');
