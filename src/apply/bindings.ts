@@ -10,6 +10,8 @@ import { SutureError } from '../base/errors.ts';
 import { type Remote, remote, toRemote } from '../bytes/address.ts';
 import { STT_FUNC, STT_GNU_IFUNC } from '../elf/constants.ts';
 import type { ManifestImport } from '../patch/manifest.ts';
+import { bindEarlier } from './earlier.ts';
+import type { Region } from './region.ts';
 import { type Definition, lookup, readSlot, scopeOf } from './symbols.ts';
 import { type ThreadOffset, threadStorageOf } from './thread-storage.ts';
 import type { DynamicRelocationView, ObjectView, ProcessView } from './view.ts';
@@ -35,7 +37,7 @@ export interface ImportUse {
 }
 
 /**
- * Binds every import, in order.
+ * Binds every import, in order; `earlier` are the patches of the object that stay in force.
  * @throws SutureError MISSING_SYMBOL naming all that nobody defines.
  */
 export function bindImports(
@@ -43,12 +45,14 @@ export function bindImports(
   base: ObjectView,
   imports: readonly ManifestImport[],
   uses: readonly ImportUse[],
+  earlier: readonly Region[] = [],
 ): Binding[] {
   if (imports.length === 0) return [];
   const slots = slotsByName(base, process.arch.link, new Set(imports.map(({ name }) => name)));
   const scope = scopeOf(process, base);
   const missing: string[] = [];
   const bindings = imports.map((wanted, index) => {
+    if (wanted.from !== undefined) return bindEarlier({ ...wanted, from: wanted.from }, earlier);
     const use = uses[index] ?? { address: true, call: true };
     const binding =
       wanted.type === 'tls'

@@ -148,7 +148,13 @@ function planObject(
   const manifest = completedManifest(patch, object, entries);
   const manifestBytes = Uint8Array.from(manifestText(manifest), (character) => character.charCodeAt(0));
   const linkage = linkageOf(patch);
-  const bindings = bindImports(process, object, manifest.imports, linkage.importUses);
+  const bindings = bindImports(
+    process,
+    object,
+    manifest.imports,
+    linkage.importUses,
+    below.filter((region) => !replaces.includes(region)),
+  );
   const unwinders = hasFrames(patch) ? unwindersFor(patch, process.modules()) : [];
   const layout = layoutRegion({
     sections: patch.sections,

@@ -22,6 +22,7 @@ import {
   type ManifestImport,
   type ManifestVariable,
 } from '../patch/manifest.ts';
+import { placeInPart } from '../patch/parts.ts';
 import type { PatchContents, PatchRelocation, PatchSection, PatchSymbol } from '../patch/patch.ts';
 import { symbolTypeOf } from '../patch/placement.ts';
 import type { Base } from './base.ts';
@@ -461,13 +462,13 @@ class Linker {
   }
 
   describeVariables(): ManifestVariable[] {
-    const added = this.#units.flatMap(({ composed, name: unit, object }): ManifestVariable[] =>
-      composed.newVariables.map((name) => ({
-        name,
-        kind: 'new',
-        unit,
-        size: object.symbols.named(name).find(({ type }) => type !== STT_FILE)?.size ?? 0,
-      })),
+    const added = this.#units.flatMap(({ composed, name: unit, object }, index): ManifestVariable[] =>
+      composed.newVariables.map((name) => {
+        const symbol = object.symbols.named(name).find(({ type }) => type !== STT_FILE);
+        const at = symbol && this.#placeOf(index, symbol);
+        const place = at && placeInPart(this.#merged.sections, at.merged, at.offset);
+        return { name, kind: 'new', unit, size: symbol?.size ?? 0, ...(place && { place }) };
+      }),
     );
     return [...added, ...this.#existing.values()];
   }

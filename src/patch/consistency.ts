@@ -3,6 +3,7 @@ import { SHF_EXECINSTR } from '../elf/constants.ts';
 import { HEADER_BUILD_ID_SIZE, HEADER_ID_LENGTH, type PatchHeader, SECTION } from './layout.ts';
 import type { ManifestFunction } from './manifest.ts';
 import { bad } from './object.ts';
+import { sizeOfPart } from './parts.ts';
 import type { Patch } from './patch.ts';
 import { type FunctionRecord, recordName } from './records.ts';
 
@@ -40,6 +41,7 @@ export function checkConsistency(
   checkOriginals(patch);
   checkReplacements(patch);
   checkImports(patch);
+  checkEarlier(patch);
 }
 
 function checkFunction(patch: Patch, fn: ManifestFunction, record: FunctionRecord): void {
@@ -136,6 +138,24 @@ function checkImports({ manifest, symbols, sections, arch, origin }: Patch): voi
         );
       }
     }
+  }
+}
+
+/** What later patches will find here, and what this one finds in earlier ones. */
+function checkEarlier({ manifest, sections }: Patch): void {
+  const sizes = { constants: sizeOfPart(sections, 'constants'), data: sizeOfPart(sections, 'data') };
+  for (const { name, kind, place, size } of manifest.variables) {
+    if (place === undefined) continue;
+    if (kind !== 'new' || place.offset + size > sizes[place.part]) {
+      throw bad(`the variable ${name} does not lie in the ${place.part} of the patch`);
+    }
+  }
+  for (const { name, from, type } of manifest.imports) {
+    if (from === undefined) continue;
+    if (!manifest.requires.includes(from.patch)) {
+      throw bad(`${name} is of the patch ${from.patch}, which is not required`);
+    }
+    if (type === 'tls') throw bad(`${name} of the patch ${from.patch} is thread-local`);
   }
 }
 

@@ -3,6 +3,8 @@
  * `.suture.manifest` as canonical JSON (keys in the order below, no spaces). Addresses are hexadecimal strings,
  * link-time unless said otherwise.
  */
+import type { PlaceInPart } from './parts.ts';
+
 export const MANIFEST_FORMAT = 1;
 
 export interface CodeRange {
@@ -40,6 +42,8 @@ export interface ManifestVariable {
   readonly kind: 'new' | 'existing';
   readonly unit: string;
   readonly size: number;
+  /** New variables: where later patches find them (see parts.ts). */
+  readonly place?: PlaceInPart;
 }
 
 export interface ManifestImport {
@@ -50,6 +54,8 @@ export interface ManifestImport {
   readonly weak: boolean;
   /** The base's own GOT slot for the symbol, if it has one. */
   readonly slot?: { readonly address: string; readonly kind: 'jump-slot' | 'glob-dat' };
+  /** An earlier patch of the same object defines it: a new function of `unit`, or a new variable of `size` bytes. */
+  readonly from?: { readonly patch: string; readonly unit: string; readonly size?: number };
 }
 
 export interface Manifest {

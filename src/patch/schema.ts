@@ -55,7 +55,15 @@ const manifestSchema = v.strictObject({
     type: v.picklist(['executable', 'library']),
   }),
   functions: list(manifestFunction),
-  variables: list(v.strictObject({ name, kind: v.picklist(['new', 'existing']), unit: line, size })),
+  variables: list(
+    v.strictObject({
+      name,
+      kind: v.picklist(['new', 'existing']),
+      unit: line,
+      size,
+      place: v.exactOptional(v.strictObject({ part: v.picklist(['constants', 'data']), offset: size })),
+    }),
+  ),
   imports: list(
     v.strictObject({
       name,
@@ -63,6 +71,7 @@ const manifestSchema = v.strictObject({
       type: v.picklist(['function', 'object', 'tls', 'unknown']),
       weak: v.boolean(),
       slot: v.exactOptional(v.strictObject({ address, kind: v.picklist(['jump-slot', 'glob-dat']) })),
+      from: v.exactOptional(v.strictObject({ patch: id, unit: line, size: v.exactOptional(size) })),
     }),
   ),
   requires: list(id),
