@@ -63,10 +63,11 @@ export function registrarsOf(objects: readonly ObjectView[]): Registrar[] {
  * @throws SutureError UNSUPPORTED if exceptions may reach the patch and no unwinder would learn of its tables
  */
 export function unwindersFor(patch: Patch, objects: readonly ObjectView[]): Registrar[] {
-  const ofCxx = isOfCxx(patch);
-  if (!ofCxx && !objects.some(raisesExceptions)) return [];
+  const certain = expectsExceptions(patch) || objects.some(raisesExceptions);
+  if (!certain && !isOfCxx(patch)) return [];
   const registrars = registrarsOf(objects);
-  if (registrars.length > 0) return registrars;
+  // C++ that needs no library for exceptions raises none, unless it brought its own and hides it.
+  if (registrars.length > 0 || (!certain && !objects.some(hidesSymbols))) return registrars;
   throw new SutureError(
     'UNSUPPORTED',
     `an exception that reaches the patch would end the program: its unwinder (no ${REGISTER} is to be found) cannot be told of new functions`,
@@ -80,12 +81,19 @@ const EMPTY_FRAMES = 4;
 export const hasFrames = ({ sections }: Patch): boolean =>
   sections.some(({ name, size }) => name === SECTION.frames && size > EMPTY_FRAMES);
 
-/** Mangled names begin so, and what compilers call for exceptions has these names. Itanium C++ ABI. */
-const CXX_NAME = /^_Z|^__g(xx|cc)_personality_|^_Unwind_|^__cxa_/;
+/** What compilers refer to for exceptions. Itanium C++ ABI, Exception Handling. */
+const EXCEPTION_NAME = /^(DW\.ref\.)?__g(xx|cc)_personality_|^_Unwind_|^__cxa_(throw|rethrow|begin_catch)$/;
 
-const isOfCxx = ({ manifest, symbols, sections }: Patch): boolean =>
+const expectsExceptions = ({ manifest, symbols, sections }: Patch): boolean =>
   sections.some(({ name, size }) => name === SECTION.exceptTable && size > 0) ||
-  [...manifest.functions, ...manifest.imports, ...symbols].some(({ name }) => CXX_NAME.test(name));
+  [...manifest.imports, ...symbols].some(({ name }) => EXCEPTION_NAME.test(name));
+
+/** Mangled names begin so. */
+const isOfCxx = ({ manifest }: Patch): boolean =>
+  manifest.functions.some(({ name }) => name.startsWith('_Z'));
+
+const hidesSymbols = ({ isExecutable, file }: ObjectView): boolean =>
+  isExecutable && (file === undefined || file.symbols.length === 0);
 
 function raisesExceptions(object: ObjectView): boolean {
   const isDefined = ({ shndx }: SymbolView) => shndx !== SHN_UNDEF;

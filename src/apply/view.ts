@@ -69,7 +69,9 @@ export interface ObjectView {
   readonly end: Remote;
   readonly image: ImageView;
   /** The file, if it can be read: it has symbols that memory lacks. */
-  readonly file?: { readonly symbols: { named(name: string): readonly SymbolView[] } } | undefined;
+  readonly file?:
+    | { readonly symbols: { readonly length: number; named(name: string): readonly SymbolView[] } }
+    | undefined;
   readonly isVdso: boolean;
   readonly isExecutable: boolean;
 }

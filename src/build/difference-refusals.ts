@@ -20,8 +20,22 @@ export function judgeDifference(unit: string, difference: UnitDifference, accept
     else refused.push(refusal);
   }
   refused.push(...difference.other.map((other) => refusedConstruct(unit, other)));
+  for (const { kind, name } of difference.functions) {
+    if (kind === 'changed' && COROUTINE_BODY.test(name) && !acceptance.layout(name))
+      refused.push(refusedCoroutine(unit, name));
+  }
   return { refused, accepted };
 }
+
+/** How gcc (actor, destroy) and clang (resume, destroy, cleanup) call the parts of a coroutine that run after it began. */
+const COROUTINE_BODY = /\.(actor|destroy|resume|cleanup)(\.|$)/;
+
+const refusedCoroutine = (unit: string, name: string): Refused => ({
+  unit,
+  what: `a coroutine changes (${name}): those that are suspended in running processes have frames and resume points of the old code`,
+  where: name,
+  remedy: `change what the coroutine calls instead, or accept it with --accept-layout '${name}' if none is ever suspended while the patch is applied`,
+});
 
 /** What it means that the difference is accepted; without a composed unit no function of it is in the patch. */
 export function acceptedInWords(
