@@ -11,6 +11,10 @@ const BENCHES = {
     what: 'one command on 200 processes of one library',
     args: ['--import', 'tsx', 'bench/apply-all.ts'],
   },
+  compare: {
+    what: 'comparing and composing a unit of 270,000 lines',
+    args: ['--import', 'tsx', 'bench/compare.ts'],
+  },
   record: { what: 'what recording adds to a build', args: ['scripts/bench-record.mjs'] },
 };
 
