@@ -103,11 +103,11 @@ mine: .word 5
     for (const { offset, type, symbolIndex, addend } of object.relocations(object.section(name)!)) {
       const facts = relocations.get(type);
       assert.ok(facts !== undefined, `type ${type}`);
-      const at = Number(offset);
+      const at: number = Number(offset);
       const place = placed.address + BigInt(at);
       const value = addressOf(symbolIndex, facts.reference === 'tls-tpoff');
       assert.ok(relocate(viewOf(bytes), at, facts, { value, addend, place, got: 0n }), facts.name);
-      const field = (from: Uint8Array) => [...from.subarray(at, at + facts.size)];
+      const field = (from: Uint8Array): number[] => [...from.subarray(at, at + facts.size)];
       assert.deepEqual(field(bytes), field(program.contents(placed)), `${facts.name} at ${name}+${at}`);
       count++;
     }
