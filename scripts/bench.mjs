@@ -3,6 +3,10 @@ import { ensureBundle, run, setUp } from './setup.mjs';
 
 /** name: what it measures, and how it is started. */
 const BENCHES = {
+  apply: {
+    what: 'whole commands on one process, and the stop in them',
+    args: ['--import', 'tsx', 'bench/apply.ts'],
+  },
   stop: {
     what: 'the stop beside its floor, for 1 to 1000 threads',
     args: ['--import', 'tsx', 'bench/stop.ts'],
