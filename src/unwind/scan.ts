@@ -39,25 +39,21 @@ export function scanWords<R extends CodeRange>(
   const keep = BigInt.asUintN(64, ~(options.authenticationMask ?? 0n));
   const keepHigh = Number(keep >> 32n);
   const keepLow = Number(keep & 0xffff_ffffn);
-  // 32-bit halves: two number comparisons reject nearly every word without making a bigint.
-  const lowest = sorted[0]!.start;
-  let highest = lowest as bigint;
-  for (const { end } of sorted) if (end > highest) highest = end;
-  const firstHigh = Number(lowest >> 32n);
-  const lastHigh = Number(highest >> 32n);
+  // As numbers, which addresses below 2^53 are exactly: nearly every word is rejected without making a bigint.
+  const lowest = Number(sorted[0]!.start);
+  const highest = sorted.reduce((most, { end }) => Math.max(most, Number(end)), 0);
   const first = Number(BigInt.asUintN(3, -at));
   const halves = halvesOf(bytes, first);
   for (let i = 1; i < halves.length; i += 2) {
     const high = (halves[i]! & keepHigh) >>> 0;
-    if (high < firstHigh || high > lastHigh) continue;
     const low = (halves[i - 1]! & keepLow) >>> 0;
-    const offset = first + (i - 1) * 4;
+    const rough = high * 0x1_0000_0000 + low;
+    if (rough < lowest || rough > highest) continue;
     const value = (BigInt(high) << 32n) | BigInt(low);
-    if (value < lowest || value > highest) continue;
     for (const range of sorted) {
       if (value < range.start) break;
       if (value > range.end || (value === range.start && options.includeStart !== true)) continue;
-      found.push({ at: remote(at + BigInt(offset)), value: remote(value), range });
+      found.push({ at: remote(at + BigInt(first + (i - 1) * 4)), value: remote(value), range });
     }
   }
   return found;
