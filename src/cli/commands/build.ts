@@ -1,9 +1,11 @@
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
-import { EXIT, type ExitCode } from '../../base/errors.ts';
-import type { BuildResult } from '../../build/result.ts';
+import { EXIT, type ExitCode, SutureError } from '../../base/errors.ts';
+import type { BuildOptions, BuildResult } from '../../build/result.ts';
 import type { CommonFlags, Session } from '../session.ts';
 import { bound, explained, inFolder, integerFrom, repeated, verb } from '../verb.ts';
+import { version } from '../version.ts';
 
 interface BuildFlags extends CommonFlags {
   readonly id: string;
@@ -12,10 +14,12 @@ interface BuildFlags extends CommonFlags {
   readonly function?: readonly string[];
   readonly acceptData?: readonly string[];
   readonly acceptLayout?: readonly string[];
+  readonly after?: string;
   readonly target?: string;
   readonly debug?: string;
   readonly jobs: number;
   readonly keepTime?: boolean;
+  readonly report?: string;
 }
 
 export function buildVerb(): Command {
@@ -45,6 +49,10 @@ export function buildVerb(): Command {
       'let new code use a type whose layout changes, for example "struct job" (repeatable)',
       repeated(String),
     )
+    .option(
+      '--after <patch>',
+      'build on top of this patch, which is applied already; its diff must be beside it, where build wrote it',
+    )
     .option('--target <file>', 'build for this linked object only, which may come from elsewhere')
     .option(
       '--debug <file>',
@@ -56,6 +64,10 @@ export function buildVerb(): Command {
       integerFrom(1, 'a number of jobs'),
       availableParallelism(),
     )
+    .option(
+      '--report <file>',
+      'write a page for the reviewer: code of both versions side by side (HTML, needs objdump)',
+    )
     .option('--keep-time', 'note the time of the build in the patch; two builds then differ');
   explained(
     command,
@@ -63,6 +75,7 @@ export function buildVerb(): Command {
       { command: 'suture build --id cve-2024-1 ../fix.patch', what: 'writes patches/BUILDID.kpatch' },
       { command: "suture build --id one --function 'parse_*' fix.patch", what: 'some functions of a fix' },
       { command: 'suture build -C src --id x --json fix.patch', what: 'for a script' },
+      { command: 'suture build --id x --report review.html fix.patch', what: 'and what a reviewer reads' },
     ],
     [EXIT.done, EXIT.failed, EXIT.usage, EXIT.nothing, EXIT.refusedToBuild],
   );
@@ -77,7 +90,7 @@ function patchId(text: string): string {
 async function build(diffs: string[], flags: BuildFlags, session: Session): Promise<ExitCode> {
   const { buildPatchSet } = await import('../../build/pipeline.ts');
   const { buildDocument, buildText } = await import('../../report/build.ts');
-  const { id, description, output, target, debug, jobs, keepTime } = flags;
+  const { id, description, output, after, target, debug, jobs, keepTime } = flags;
   const options = {
     dir: process.cwd(),
     id,
@@ -88,13 +101,26 @@ async function build(diffs: string[], flags: BuildFlags, session: Session): Prom
     acceptLayout: flags.acceptLayout ?? [],
     jobs,
     ...(description === undefined ? {} : { description }),
+    ...(after === undefined ? {} : { after }),
     ...(target === undefined ? {} : { target }),
     ...(debug === undefined ? {} : { debug }),
     ...(keepTime === undefined ? {} : { keepTime }),
   };
   const result = await buildPatchSet(options, session.progress);
+  if (flags.report !== undefined) await writeReport(options, result, flags.report);
   session.result(buildDocument(result), () => buildText(result, session.paint));
   return buildExit(result);
+}
+
+async function writeReport(options: BuildOptions, result: BuildResult, file: string): Promise<void> {
+  const { reviewOf } = await import('../../build/review.ts');
+  const { reviewPage } = await import('../../report/html.ts');
+  const page = reviewPage(await reviewOf(options, result), version);
+  try {
+    writeFileSync(file, page);
+  } catch (error) {
+    throw new SutureError('IO', `cannot write the report: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function buildExit(result: BuildResult): ExitCode {
