@@ -95,7 +95,7 @@ async function compareTypesOf(
   return typeDifferences(name, originalObject, patchedObject, acceptance);
 }
 
-function assemblerCommand(unit: Unit): AssemblerCommand {
+export function assemblerCommand(unit: Unit): AssemblerCommand {
   const { driver, directory, command } = unit;
   return { driver, options: command.options, directory, environment: compilerEnvironment(unit) };
 }

@@ -2,7 +2,7 @@
  * Applies diffs to a tree, in memory: which files they change, and what those hold afterwards. Nothing is written.
  */
 import * as path from 'node:path';
-import { applyPatch, type StructuredPatch } from 'diff';
+import { applyPatch, reversePatch, type StructuredPatch } from 'diff';
 import { SutureError } from '../base/errors.ts';
 import { type FileDiff, parseDiff } from './diff-text.ts';
 import { fitHunks } from './hunk.ts';
@@ -20,6 +20,8 @@ export interface DiffInput {
   readonly name: string;
   /** latin1 */
   readonly text: string;
+  /** Take the changes out again instead of making them. */
+  readonly reverse?: boolean;
 }
 
 /** Reads a file of the tree, latin1; undefined if there is none. */
@@ -47,8 +49,9 @@ export function applyDiffs(
     if (known === undefined) files.set(name, { original: read(name), patched });
     else known.patched = patched;
   };
-  for (const { name, text } of diffs) {
-    const parsed = parseDiff(text, name);
+  for (const { name, text, reverse } of diffs) {
+    const given = parseDiff(text, name);
+    const parsed = reverse === true ? given.map(reversed).reverse() : given;
     const strip = stripLevel(parsed, current, name);
     for (const file of parsed) applyFile(file, strip, name, current, put, warn);
   }
@@ -56,6 +59,17 @@ export function applyDiffs(
     .filter(([, file]) => file.original !== file.patched)
     .map(([name, file]) => ({ path: name, ...file }))
     .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function reversed(file: FileDiff): FileDiff {
+  const { hunks } = reversePatch({
+    oldFileName: 'old',
+    newFileName: 'new',
+    oldHeader: '',
+    newHeader: '',
+    hunks: [...file.hunks],
+  });
+  return { ...file, oldName: file.newName, newName: file.oldName, hunks };
 }
 
 function applyFile(

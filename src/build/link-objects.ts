@@ -6,9 +6,11 @@ import { SutureError } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
 import { writePatch } from '../patch/writer.ts';
 import type { Base } from './base.ts';
+import type { Introduced } from './compare-on-top.ts';
 import type { ChangedUnit } from './compare-versions.ts';
+import type { EarlierFix } from './earlier.ts';
 import { findLinkedFiles } from './find-objects.ts';
-import { linkPatch } from './link.ts';
+import { type EarlierPatch, linkPatch } from './link.ts';
 import { openBase, type SymbolSources } from './open-base.ts';
 import type { LinkedObject, Project } from './project.ts';
 import type { BuildOptions, BuiltPatch, Refused } from './result.ts';
@@ -35,12 +37,22 @@ interface Candidate {
   readonly recordedBuildId: string | null | undefined;
 }
 
+/** The fix that all objects are to have already. */
+export interface OnTopOf {
+  readonly fix: EarlierFix;
+  /** What it added, by unit. */
+  readonly introduced: ReadonlyMap<string, Introduced>;
+  /** Units of which it changes functions. */
+  readonly touched: ReadonlySet<string>;
+}
+
 export function linkObjects(
   project: Project,
   units: readonly ChangedUnit[],
   compiler: string,
   options: BuildOptions,
   progress: Progress,
+  onTop?: OnTopOf,
 ): LinkOutcome {
   const made: MadePatch[] = [];
   const refused: Refused[] = [];
@@ -60,9 +72,24 @@ export function linkObjects(
     for (const unit of present) placed.add(unit);
     if (done.has(base.buildId)) continue;
     done.add(base.buildId);
+    const earlier = onTop && earlierFor(base, onTop);
+    const lacking = earlier === undefined && present.find(({ name }) => onTop?.touched.has(name));
+    if (lacking) {
+      refused.push({
+        object: candidate.file,
+        unit: lacking.name,
+        what: `${onTop?.fix.id} changes ${lacking.name} and has no patch for ${candidate.file} (${base.buildId})`,
+        remedy: 'name the object that it was built for with --target FILE',
+      });
+      continue;
+    }
     const result = linkPatch({
+      ...(earlier === undefined ? {} : { earlier }),
       base,
-      units: present,
+      units: present.map((unit) => ({
+        ...unit,
+        introduced: onTop?.introduced.get(unit.name)?.names ?? new Map<string, string>(),
+      })),
       id: options.id,
       description: options.description ?? '',
       file: path.basename(candidate.file),
@@ -130,6 +157,16 @@ function candidatesFor(project: Project, units: readonly ChangedUnit[], options:
       (file): Candidate => ({ file, certain: [], possible: homeless, recordedBuildId: undefined }),
     ),
   ];
+}
+
+function earlierFor(base: Base, { fix, introduced }: OnTopOf): EarlierPatch | undefined {
+  const patch = fix.patches.find(({ manifest }) => manifest.target.buildId === base.buildId);
+  if (patch === undefined) return undefined;
+  const shared = new Map<string, { unit: string; name: string }>();
+  for (const [unit, { names, shared: every }] of introduced) {
+    for (const name of every) shared.set(name, { unit, name: names.get(name)! });
+  }
+  return { manifest: patch.manifest, shared };
 }
 
 /** Recorded objects that hold a changed unit, those with the target's name first. */

@@ -30,7 +30,7 @@ import { type ChangedFunction, findChanged } from './changed.ts';
 import { type Merged, type MergedSection, mergeSections } from './merge.ts';
 import { reasonSentence } from './reason.ts';
 import type { Refusal } from './refusal.ts';
-import { resolve } from './resolve.ts';
+import { hiddenOrGlobal, resolve } from './resolve.ts';
 import { UnitPlacement } from './unit-placement.ts';
 
 export interface LinkUnit {
@@ -41,6 +41,15 @@ export interface LinkUnit {
   readonly object: ElfImage;
   /** The whole original unit, assembled with the same command. */
   readonly originalObject: ElfImage;
+  /** What an earlier patch added to the unit: its name there, by name here. */
+  readonly introduced?: ReadonlyMap<string, string>;
+}
+
+/** A patch of the same base that is applied already when this one comes. */
+export interface EarlierPatch {
+  readonly manifest: Manifest;
+  /** What it added and every unit can name: the unit that defines it. */
+  readonly shared: ReadonlyMap<string, { readonly unit: string; readonly name: string }>;
 }
 
 export interface LinkRequest {
@@ -51,7 +60,7 @@ export interface LinkRequest {
   /** File name of the base, without folder. */
   readonly file: string;
   readonly compiler: string;
-  readonly requires?: readonly string[];
+  readonly earlier?: EarlierPatch;
   readonly warnings?: readonly string[];
   /** Seconds since 1970. */
   readonly builtAt?: number;
@@ -90,7 +99,7 @@ export function linkPatch(request: LinkRequest): LinkResult {
     functions,
     variables: linker.describeVariables(),
     imports: linker.imports,
-    requires: [...(request.requires ?? [])],
+    requires: request.earlier === undefined ? [] : [request.earlier.manifest.id],
     compiler: request.compiler,
     warnings,
     ...(request.builtAt === undefined ? {} : { builtAt: request.builtAt }),
@@ -118,6 +127,7 @@ class Linker {
   readonly imports: ManifestImport[] = [];
   readonly #base: Base;
   readonly #units: readonly LinkUnit[];
+  readonly #earlier: EarlierPatch | undefined;
   readonly #placements: readonly UnitPlacement[];
   readonly #merged: Merged;
   /** By unit and name of the function. */
@@ -132,8 +142,9 @@ class Linker {
   /** Imports that the base lacks. */
   readonly #added = new Set<string>();
 
-  constructor({ base, units }: LinkRequest) {
+  constructor({ base, units, earlier }: LinkRequest) {
     this.#base = base;
+    this.#earlier = earlier;
     this.#units = units;
     this.#placements = units.map(({ originalObject }) => UnitPlacement.find(base, originalObject));
     this.#merged = mergeSections(units, (refusal) => this.refuse(refusal));
@@ -332,9 +343,56 @@ class Linker {
     const memo = `reference ${unit} ${scope} ${useClass(facts.reference)} ${symbol.name}`;
     const known = this.#symbolIndex.get(memo);
     if (known !== undefined) return known;
-    const index = this.#resolve(name, this.#placements[unit]!, reference);
+    const index =
+      this.#referToEarlier(unit, symbol.name, scope) ??
+      this.#resolve(name, this.#placements[unit]!, reference);
     this.#symbolIndex.set(memo, index);
     return index;
+  }
+
+  /** Index of what an earlier patch defines under this name; undefined if it is not of that patch. */
+  #referToEarlier(unit: number, name: string, scope: 'unit' | 'global'): number | undefined {
+    if (this.#earlier === undefined) return undefined;
+    const { name: unitName, introduced } = this.#units[unit]!;
+    const own = introduced?.get(name);
+    const shared = scope === 'global' ? this.#earlier.shared.get(name) : undefined;
+    const isBases = hiddenOrGlobal(this.#base, this.#placements[unit]!, name) !== undefined;
+    const found =
+      own !== undefined
+        ? { unit: unitName, name: own }
+        : shared !== undefined && !isBases
+          ? shared
+          : undefined;
+    if (found === undefined) return undefined;
+    const { manifest } = this.#earlier;
+    const isFound = (each: { name: string; unit: string; kind: string }): boolean =>
+      each.kind === 'new' && each.name === found.name && each.unit === found.unit;
+    const variable = manifest.variables.find(isFound);
+    const isFunction = manifest.functions.some(isFound);
+    const clash = this.imports.some(
+      (other) => other.name === found.name && (other.from?.unit !== found.unit || other.from === undefined),
+    );
+    if (clash || (!isFunction && variable?.place === undefined)) {
+      this.refuse({
+        unit: unitName,
+        what: clash
+          ? `two things called ${found.name} are needed, one of them of the patch ${manifest.id}`
+          : `the patch ${manifest.id} does not tell where its ${found.name} is`,
+        where: name,
+        remedy: 'build one patch for both diffs from the base’s source, and apply it with --replace',
+      });
+      return 0;
+    }
+    return this.#import({
+      name: found.name,
+      type: isFunction ? 'function' : 'object',
+      weak: false,
+      from: {
+        patch: manifest.id,
+        unit: found.unit,
+        ...(isFunction || variable === undefined ? {} : { size: variable.size }),
+      },
+    });
   }
 
   #resolve(unit: string, placement: UnitPlacement, reference: Parameters<typeof resolve>[2]): number {
@@ -368,6 +426,13 @@ class Linker {
 
   #import(wanted: ManifestImport): number {
     const index = this.imports.findIndex(({ name }) => name === wanted.name);
+    if (this.imports[index]?.from !== undefined && wanted.from === undefined) {
+      this.refuse({
+        unit: undefined,
+        what: `two things called ${wanted.name} are needed, one of them of an earlier patch`,
+        remedy: 'build one patch for both diffs from the base’s source, and apply it with --replace',
+      });
+    }
     const known = this.imports[index];
     if (known === undefined) this.imports.push(wanted);
     // One use may tell more than another: a call says that it is a function.

@@ -6,15 +6,20 @@ import { during, SutureError } from '../base/errors.ts';
 import { type Progress, silent } from '../base/progress.ts';
 import { UndoList } from '../base/undo.ts';
 import { Acceptance } from './acceptance.ts';
-import { type ChangedUnit, compareVersions } from './compare-versions.ts';
+import { compareOnTop, type Introduced } from './compare-on-top.ts';
+import { type ChangedUnit, type Comparison, compareVersions } from './compare-versions.ts';
 import { applyDiffs, type ChangedFile } from './diff.ts';
+import { diffName, type EarlierFix, loadEarlier, type SourceStates, sourceStates } from './earlier.ts';
 import { CleanUpOnExit } from './interruption.ts';
 import { recoverTree } from './journal.ts';
-import { linkObjects } from './link-objects.ts';
+import { linkObjects, type OnTopOf } from './link-objects.ts';
 import { TreeLock } from './lock.ts';
 import { namePattern } from './name-pattern.ts';
 import { obtainProject } from './obtain-record.ts';
+import type { Project, Unit } from './project.ts';
 import type { BuildOptions, BuildResult, Refused } from './result.ts';
+import { sourceDiff } from './source-diff.ts';
+import { compileThree } from './three-versions.ts';
 import { Toolchain } from './toolchain.ts';
 import { reachOf, type TouchedFile } from './units.ts';
 import { reportUnread } from './unread.ts';
@@ -44,7 +49,10 @@ export async function buildPatchSet(
     const clock = new Clock();
 
     progress.step('reading the diff');
-    const files = applyDiffs(diffs, treeReader(root), (text) => progress.warn(text));
+    const earlier = options.after === undefined ? undefined : loadEarlier(options.after);
+    if (earlier?.id === options.id) throw sameId(options.id);
+    const states = earlier && sourceStates(earlier, treeReader(root));
+    const files = applyDiffs(diffs, states?.fixed ?? treeReader(root), (text) => progress.warn(text));
     if (files.length === 0) throw new SutureError('NO_CHANGE', 'the diff changes nothing');
 
     progress.step('finding the units that the fix reaches');
@@ -63,40 +71,101 @@ export async function buildPatchSet(
       );
     clock.lap('find');
 
-    const originals = await compileOriginals(reach.units, place);
-    clock.lap('compileOriginal');
-    const patched = await compilePatched(reach.units, files, place);
-    clock.lap('compilePatched');
-
-    progress.step('comparing');
-    const versions = reach.units.map(
-      (unit, i): Versions => ({
-        unit,
-        name: nameOf(unit, root),
-        original: originals[i]!,
-        patched: patched[i]!,
-      }),
-    );
-    const { changed, refused, leftOut } = await compareAll(versions, options, progress);
-    clock.lap('compare');
+    const { changed, refused, leftOut, onTop } =
+      earlier === undefined || states === undefined
+        ? await compareTwo(reach.units, files, place, options, clock)
+        : await compareThree(unitsOnTop(reach.units, project, earlier), files, place, options, clock, {
+            fix: earlier,
+            states,
+          });
     if (refused.length > 0) return refusal(refused, clock);
     if (changed.length === 0) throw nothingChanged(leftOut);
 
     const compiler = await place.toolchain.version(changed[0]!.unit);
-    const linked = linkObjects(project, changed, compiler, options, progress);
+    const linked = linkObjects(project, changed, compiler, options, progress, onTop);
     clock.lap('link');
     if (linked.refused.length > 0) return refusal(linked.refused, clock);
-    const patches = writePatches(linked.made, options.outDir);
+    const patches = writePatches(linked.made, options.outDir, {
+      name: diffName(options.id),
+      text: sourceDiff(files),
+    });
     clock.lap('write');
     return { patches, refused: [], timings: clock.laps };
   });
 }
 
-async function compareAll(
-  versions: readonly Versions[],
+interface Compared {
+  readonly changed: ChangedUnit[];
+  readonly refused: Refused[];
+  readonly leftOut: string[];
+  readonly onTop?: OnTopOf;
+}
+
+async function compareTwo(
+  units: readonly Unit[],
+  files: readonly ChangedFile[],
+  place: BuildPlace,
+  options: BuildOptions,
+  clock: Clock,
+): Promise<Compared> {
+  const originals = await compileOriginals(units, place);
+  clock.lap('compileOriginal');
+  const patched = await compilePatched(units, files, place);
+  clock.lap('compilePatched');
+  const versions = units.map(
+    (unit, i): Versions => ({
+      unit,
+      name: nameOf(unit, place.root),
+      original: originals[i]!,
+      patched: patched[i]!,
+    }),
+  );
+  const compared = await compareAll(versions, options, place.progress, compareVersions);
+  clock.lap('compare');
+  return compared;
+}
+
+async function compareThree(
+  units: readonly Unit[],
+  files: readonly ChangedFile[],
+  place: BuildPlace,
+  options: BuildOptions,
+  clock: Clock,
+  { fix, states }: { readonly fix: EarlierFix; readonly states: SourceStates },
+): Promise<Compared> {
+  const versions = await compileThree(units, states, files, place);
+  clock.lap('compile');
+  const introduced = new Map<string, Introduced>();
+  const touched = new Set<string>();
+  const compared = await compareAll(
+    versions,
+    options,
+    place.progress,
+    async (version, wanted, acceptance) => {
+      const comparison = await compareOnTop(version, fix, wanted, acceptance);
+      introduced.set(version.name, comparison.introduced);
+      if (comparison.isTouchedEarlier) touched.add(version.name);
+      return comparison;
+    },
+  );
+  clock.lap('compare');
+  return { ...compared, onTop: { fix, introduced, touched } };
+}
+
+/** With the units that the earlier fix changes: what they add can be named by others. */
+function unitsOnTop(reached: readonly Unit[], project: Project, { patches }: EarlierFix): Unit[] {
+  const touched = new Set(patches.flatMap(({ manifest }) => manifest.functions.map(({ unit }) => unit)));
+  const more = project.units.filter((unit) => touched.has(nameOf(unit, project.root)));
+  return [...new Set([...reached, ...more])];
+}
+
+async function compareAll<V extends Versions>(
+  versions: readonly V[],
   options: BuildOptions,
   progress: Progress,
-): Promise<{ changed: ChangedUnit[]; refused: Refused[]; leftOut: string[] }> {
+  compare: (version: V, wanted: (name: string) => boolean, acceptance: Acceptance) => Promise<Comparison>,
+): Promise<Compared> {
+  progress.step('comparing');
   const wanted = namePattern(options.functions);
   const acceptance = new Acceptance(options.acceptData, options.acceptLayout);
   const changed: ChangedUnit[] = [];
@@ -104,7 +173,7 @@ async function compareAll(
   const leftOut: string[] = [];
   for (const version of versions) {
     const comparison = await during(`comparing both versions of ${version.name}`, () =>
-      compareVersions(version, wanted, acceptance),
+      compare(version, wanted, acceptance),
     );
     if (comparison.kind === 'refused') refused.push(...comparison.refused.filter(isNews(refused)));
     else if (comparison.kind === 'unselected') leftOut.push(...comparison.leftOut);
@@ -132,6 +201,12 @@ function nothingChanged(leftOut: readonly string[]): SutureError {
 
 function refusal(refused: readonly Refused[], clock: Clock): BuildResult {
   return { patches: [], refused, timings: clock.laps };
+}
+
+function sameId(id: string): SutureError {
+  return new SutureError('USAGE', `a patch ${id} cannot be built after the patch ${id}`, {
+    remedy: 'give the new patch another id',
+  });
 }
 
 function checkId(id: string): void {

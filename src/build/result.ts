@@ -18,6 +18,8 @@ export interface BuildOptions {
   readonly acceptLayout?: readonly string[];
   /** Compilers that run at the same time. */
   readonly jobs: number;
+  /** A patch, or the folder of a patch set, that is applied already when this one comes. */
+  readonly after?: string;
   /** Build for this linked object only. */
   readonly target?: string;
   /** Its separate debug file, or an unstripped build that is the same code; only with `target`. */

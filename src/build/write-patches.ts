@@ -14,19 +14,29 @@ export function checkOutputFolder(folder: string): void {
   }
 }
 
-/** Writes FOLDER/BUILDID.kpatch for each patch, replacing earlier ones. */
-export function writePatches(made: readonly MadePatch[], folder: string): BuiltPatch[] {
+/** Writes FOLDER/BUILDID.kpatch for each patch, and the diff of the source beside them, replacing earlier ones. */
+export function writePatches(
+  made: readonly MadePatch[],
+  folder: string,
+  source: { readonly name: string; readonly text: string },
+): BuiltPatch[] {
   using undo = new UndoList();
   try {
     const first = fs.mkdirSync(folder, { recursive: true });
     if (first !== undefined) undo.note('the folder', () => fs.rmSync(first, { recursive: true }));
-    const prepared = made.map(({ bytes, patch }) => {
-      const file = path.join(folder, `${patch.buildId}.kpatch`);
+    const prepare = (file: string, bytes: Uint8Array): string => {
       const beside = `${file}.${process.pid}.new`;
       undo.note(beside, () => fs.rmSync(beside, { force: true }));
       fs.writeFileSync(beside, bytes, { flush: true });
-      return { file, beside, patch };
+      return beside;
+    };
+    const diff = path.join(folder, source.name);
+    const diffBeside = prepare(diff, Buffer.from(source.text, 'latin1'));
+    const prepared = made.map(({ bytes, patch }) => {
+      const file = path.join(folder, `${patch.buildId}.kpatch`);
+      return { file, beside: prepare(file, bytes), patch };
     });
+    fs.renameSync(diffBeside, diff);
     for (const { file, beside } of prepared) fs.renameSync(beside, file);
     undo.keep();
     return prepared.map(({ file, patch }) => ({ file, ...patch }));
