@@ -337,10 +337,11 @@ class Linker {
       name: symbol.name,
       scope,
       use: facts.reference,
+      isWhole: facts.reference === 'address' && facts.size === 8 && facts.formula === 'S+A',
       weak: (listed?.weak ?? false) || symbol.bind !== STB_GLOBAL,
     };
     // What a name means depends on the unit for static symbols, and on the use in libraries.
-    const memo = `reference ${unit} ${scope} ${useClass(facts.reference)} ${symbol.name}`;
+    const memo = `reference ${unit} ${scope} ${useClass(facts.reference)}${reference.isWhole ? ' whole' : ''} ${symbol.name}`;
     const known = this.#symbolIndex.get(memo);
     if (known !== undefined) return known;
     const index =

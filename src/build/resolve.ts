@@ -32,6 +32,8 @@ export interface Reference {
   /** 'unit': a local symbol of the original unit. */
   readonly scope: 'unit' | 'global';
   readonly use: ReferenceKind;
+  /** A field that any address fits in, like a pointer in data: filled when the patch is applied. */
+  readonly isWhole?: boolean;
   readonly weak: boolean;
 }
 
@@ -131,7 +133,12 @@ function resolveGlobal(base: Base, placement: UnitPlacement, reference: Referenc
         );
   }
   const imported = importOf(base, reference, needed, needed === undefined);
-  if (imported.kind === 'import' && imported.import.type === 'object' && use === 'address') {
+  if (
+    imported.kind === 'import' &&
+    imported.import.type === 'object' &&
+    use === 'address' &&
+    reference.isWhole !== true
+  ) {
     return refused(
       `${name} is a variable of another library, and ${base.name} has no copy of it to refer to`,
       'compile the unit with -fPIC, or use an accessor function',

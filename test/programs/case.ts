@@ -6,6 +6,7 @@
  *     // about: one sentence, shown in the README's list of what is supported
  *     // flags: given to every compile and link
  *     // matrix: -O0 | -O2 -fno-pie -no-pie      one run of the case for each
+ *                                             (the word clang chooses that compiler)
  *     // links: libraries, at the end of the link line
  *     // needs: a Debian package that the case cannot do without
  *     // before: 1 | 2                           what each call prints, calls separated by |

@@ -152,9 +152,8 @@ export class Workspace {
       writeFileSync(join(this.tree, 'driver.c'), driver);
     const isCxx = [...files.keys()].some((path) => path.endsWith('.cpp'));
     const settings = [
-      'CC = gcc',
-      'CXX = g++',
-      `CFLAGS = ${flags.join(' ')} -I.`,
+      ...(flags.includes('clang') ? ['CC = clang', 'CXX = clang++'] : ['CC = gcc', 'CXX = g++']),
+      `CFLAGS = ${flags.filter((flag) => flag !== 'clang').join(' ')} -I.`,
       `LDLIBS = ${links.join(' ')}`,
       `LINK = $(${isCxx ? 'CXX' : 'CC'})`,
       '',
