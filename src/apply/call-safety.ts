@@ -11,7 +11,7 @@ import { moduleFinder } from './unwind-modules.ts';
 import type { ObjectView, TryRead } from './view.ts';
 
 /** Functions that hold, or are about to take, locks of the unwinder, of the allocator, or all of them. */
-const LOCKING =
+export const LOCKING =
   /^_*(libc_|libc_dl)?_*(malloc\w*|mallopt|mallinfo\d?|free|cfree|calloc|realloc|reallocarray|aligned_alloc|memalign|posix_memalign|p?valloc|int_(malloc|free|realloc|memalign)\w*|sysmalloc\w*|systrim|arena_get\w*|tcache_\w+|s?brk|morecore|v?fork|dl_iterate_phdr|(de)?register_frame\w*|unw_\w+|Unwind_\w+|Zn[wa]\w+|Zd[la]\w+)(\.\w+)*$/;
 
 /** Why a thread with these registers may not make the call; undefined if it may. */
