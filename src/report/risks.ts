@@ -11,7 +11,9 @@ export function risksOf({ patch, functions }: ReviewedPatch): string[] {
   const added = manifest.variables.filter(({ kind }) => kind === 'new').map(({ name }) => name);
   const escaping = escapingNames(patch);
   const unbound = manifest.imports.filter(({ slot, weak }) => slot === undefined && !weak);
-  const scattered = functions.filter(({ listed: fn }) => fn.kind === 'changed' && fn.original!.parts.length > 0);
+  const scattered = functions.filter(
+    ({ listed: fn }) => fn.kind === 'changed' && fn.original!.parts.length > 0,
+  );
   return [
     ...sentence(
       looping,
