@@ -41,9 +41,7 @@ try {
     const start = performance.now();
     execFileSync(process.execPath, ['-e', '0']);
     seconds.node?.push((performance.now() - start) / 1000);
-    stops.floor?.push(
-      Number(execFileSync(floorProgram, [String(program.pid), '1'], { encoding: 'utf8' })),
-    );
+    stops.floor?.push(Number(execFileSync(floorProgram, [String(program.pid), '1'], { encoding: 'utf8' })));
     await timed('check', ['check', ...target, workspace.patches]);
     await timed('apply', ['apply', ...target, workspace.patches]);
     await timed('status', ['status', ...target]);

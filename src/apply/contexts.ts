@@ -4,7 +4,7 @@ import { SutureError } from '../base/errors.ts';
 import type { LoadBias, Vaddr } from '../bytes/address.ts';
 import { hex, plus, type Remote, remote, toRemote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
-import type { ContextList } from '../store/stacks.ts';
+import type { ContextList } from '../unwind/context-list.ts';
 import { RegisterFile } from '../unwind/frame.ts';
 import type { TryRead } from './view.ts';
 

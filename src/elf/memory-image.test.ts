@@ -123,7 +123,8 @@ test('the vdso of this process has symbols and frames', () => {
     const image = MemoryImage.fromMemory(read, remote(BigInt(`0x${found[1]}`)), '[vdso]');
     assert.match(image.buildId ?? '', /^[0-9a-f]{40}$/);
     const function_ = [...image.dynamicSymbols].find(({ name }) => name.includes('clock_gettime'));
-    assert.ok(function_ !== undefined && function_.version?.startsWith('LINUX_'));
+    assert.ok(function_ !== undefined);
+    assert.match(function_.version ?? '', /^LINUX_/);
     assert.ok(framesOfMemory(image)?.find(function_.value), 'clock_gettime has an FDE');
   } finally {
     closeSync(fd);

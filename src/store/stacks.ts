@@ -5,36 +5,25 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { SutureError } from '../base/errors.ts';
+import type { ContextList } from '../unwind/context-list.ts';
 
 const offset = v.pipe(v.number(), v.integer(), v.minValue(-0x7fff_ffff), v.maxValue(0x7fff_ffff));
 const offsets = v.record(v.string(), offset);
 
+/** See ContextList for what the fields mean. */
 const ContextListSchema = v.strictObject({
-  /** For messages. */
   name: v.string(),
-  /** File name of the object that holds the symbol; the program itself if left out. */
   object: v.optional(v.string()),
-  /** A variable that points to the first context. */
   first: v.string(),
-  /** Offset in a context of the pointer to the next one; the list ends with 0 or where it began. */
   next: offset,
-  /** Offset in a context of the saved stack pointer. */
   stackPointer: offset,
-  /** Offsets in a context of other registers, `pc` among them. */
   saved: v.optional(offsets, {}),
-  /** Offsets from the saved stack pointer of registers that were pushed, `pc` among them. */
   pushed: v.optional(offsets, {}),
-  /** Bytes that resuming takes off the stack. */
   popped: v.optional(offset, 0),
-  /** Names of the registers, `sp` and `pc` among them, that glibc's setjmp has mangled. */
   mangled: v.optional(v.array(v.string()), []),
-  /** Functions in which contexts of this list begin: what lies above their frames is nobody's. */
   bottom: v.optional(v.array(v.string()), []),
-  /** Contexts of which the word of four bytes at this offset has this value are not suspended. */
   except: v.optional(v.strictObject({ at: offset, equals: v.number() })),
 });
-
-export type ContextList = v.InferOutput<typeof ContextListSchema>;
 
 const StacksSchema = v.strictObject({ contexts: v.array(ContextListSchema) });
 

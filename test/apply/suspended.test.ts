@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { applyPatches, statusOf } from '../../src/apply/engine.ts';
 import type { Patch } from '../../src/patch/patch.ts';
 import { Target } from '../../src/process/target.ts';
-import { type ContextList, loadStacks } from '../../src/store/stacks.ts';
+import { loadStacks } from '../../src/store/stacks.ts';
+import type { ContextList } from '../../src/unwind/context-list.ts';
 import { type Program, patchOf, Workshop } from './fixture.ts';
 
 /**
