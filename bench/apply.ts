@@ -20,7 +20,7 @@ const floorProgram = join(folder, 'stop-floor');
 execFileSync('gcc', ['-O2', '-o', floorProgram, join(here, 'stop-floor.c')]);
 
 const { workspace, diff } = await Workspace.of(
-  loadCase(join(dirname(here), 'test', 'programs'), 'timing'),
+  loadCase(here, 'timing'),
   [],
 );
 try {
