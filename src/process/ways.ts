@@ -69,18 +69,27 @@ function searchMapping(target: Target, mapping: Mapping, sequences: readonly Uin
     offset < 0 ||
     same(target.memory.tryRead(plus(start, offset), sequences[index]!.length), sequences[index]!);
   if (before?.every(holds)) return before;
-  const offsets = search(target, mapping, sequences);
-  if (inode !== 0) known.set(key, offsets);
+  const { offsets, isComplete } = search(target, mapping, sequences);
+  // What a process lacks because it was ending must not be held against others that have the file mapped.
+  if (inode !== 0 && isComplete) known.set(key, offsets);
   return offsets;
 }
 
-function search(target: Target, mapping: Mapping, sequences: readonly Uint8Array[]): number[] {
+function search(
+  target: Target,
+  mapping: Mapping,
+  sequences: readonly Uint8Array[],
+): { readonly offsets: number[]; readonly isComplete: boolean } {
   const size = Number(mapping.end - mapping.start);
   const overlap = Math.max(...sequences.map((sequence) => sequence.length)) - 1;
   const offsets = sequences.map(() => -1);
+  let isComplete = true;
   for (let at = 0; at < size && offsets.includes(-1); at += PIECE) {
     const piece = target.memory.tryRead(plus(mapping.start, at), Math.min(size - at, PIECE + overlap));
-    if (piece === undefined) continue;
+    if (piece === undefined) {
+      isComplete = false;
+      continue;
+    }
     const haystack = Buffer.from(piece.buffer, piece.byteOffset, piece.length);
     sequences.forEach((sequence, index) => {
       if (offsets[index] !== -1) return;
@@ -88,7 +97,7 @@ function search(target: Target, mapping: Mapping, sequences: readonly Uint8Array
       if (found >= 0) offsets[index] = at + found;
     });
   }
-  return offsets;
+  return { offsets, isComplete };
 }
 
 const same = (one: Uint8Array | undefined, other: Uint8Array): boolean =>
