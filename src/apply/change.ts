@@ -4,7 +4,7 @@
  */
 import type { Arch, SystemCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
-import { hex, type Remote } from '../bytes/address.ts';
+import { hex, plus, type Remote } from '../bytes/address.ts';
 import {
   type CommitMethod,
   commitMethod,
@@ -16,7 +16,7 @@ import {
   requireExpected,
   sameBytes,
 } from './commit.ts';
-import { placesFor } from './place.ts';
+import { type Occupied, placesFor } from './place.ts';
 import { type CallTarget, errorOf, exchangeCall, mapCopy, unmap } from './remote-memory.ts';
 import type { ProcessView } from './view.ts';
 
@@ -61,14 +61,24 @@ export function prepareChanges(changes: readonly EntryChange[], preparation: Pre
   for (const own of groups) {
     const method = commitMethod(own, process.maps(), process.arch.pageSize, groups.length === 1);
     if (method.kind === 'write') prepared.push(method);
-    if (method.kind === 'exchange') prepared.push(prepareCopy(method, preparation));
+    if (method.kind === 'exchange') prepared.push(prepareCopy(method, preparation, copiesIn(prepared)));
   }
   return prepared;
+}
+
+/** What has been mapped since the process was looked at. */
+function copiesIn(prepared: readonly PreparedChange[]): Occupied[] {
+  return prepared.flatMap((change) =>
+    change.kind === 'exchange'
+      ? [{ start: change.copy, end: plus(change.copy, change.size), path: change.mapping.path }]
+      : [],
+  );
 }
 
 function prepareCopy(
   method: Extract<CommitMethod, { kind: 'exchange' }>,
   preparation: Preparation,
+  copies: readonly Occupied[],
 ): PreparedChange {
   const { process, access } = preparation;
   const size = Number(method.end - method.start);
@@ -77,7 +87,7 @@ function prepareCopy(
     object: { start: method.start, end: method.end, name: method.mapping.path },
     reach: 1n << 46n,
     pageSize: process.arch.pageSize,
-    occupied: process.maps(),
+    occupied: [...process.maps(), ...copies].sort((a, b) => (a.start < b.start ? -1 : 1)),
     lowest: preparation.lowestAddress,
   })[0]!;
   preparation.intend({ start: copy, size });

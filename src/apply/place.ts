@@ -5,6 +5,12 @@
 import { SutureError } from '../base/errors.ts';
 import { alignDownBig, alignUpBig, hex, type Remote, remote } from '../bytes/address.ts';
 
+export interface Occupied {
+  readonly start: Remote;
+  readonly end: Remote;
+  readonly path: string;
+}
+
 export interface PlaceRequest {
   /** Bytes, a multiple of the page size. */
   readonly size: number;
@@ -14,7 +20,7 @@ export interface PlaceRequest {
   readonly reach: bigint;
   readonly pageSize: number;
   /** Everything mapped, in order of addresses. */
-  readonly occupied: readonly { readonly start: Remote; readonly end: Remote; readonly path: string }[];
+  readonly occupied: readonly Occupied[];
   /** The lowest address that may be mapped (vm.mmap_min_addr). */
   readonly lowest: Remote;
 }

@@ -8,7 +8,10 @@ export class UnwindCache<T> {
     return this.#entries.size;
   }
 
-  /** The entry of this key, made if there is none. An error of `make` leaves no entry. */
+  /**
+   * The entry of this key, made if there is none. An error of `make` leaves no entry, and neither does undefined: what
+   * could not be read of one process may be there in the next.
+   */
   get(key: string, make: () => T): T {
     if (this.#entries.has(key)) {
       const known = this.#entries.get(key) as T;
@@ -18,6 +21,7 @@ export class UnwindCache<T> {
       return known;
     }
     const made = make();
+    if (made === undefined) return made;
     this.#entries.set(key, made);
     if (this.#entries.size > this.capacity) {
       const oldest = this.#entries.keys().next();

@@ -121,13 +121,20 @@ async function started(command: readonly string[]): Promise<Program> {
   return program;
 }
 
+/** A process that has just ended has none. */
+function childrenOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** The one process below `pid` that has no child itself. */
 function innermost(pid: number): number {
   for (;;) {
-    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-      .trim()
-      .split(' ')
-      .filter(Boolean);
+    const [child] = childrenOf(pid);
     if (child === undefined) return pid;
     pid = Number(child);
   }
@@ -152,8 +159,11 @@ test('a thread that makes vfork children all the time', async () => {
 
 test('the parent of a vfork child is waited for; the child, which runs in its memory, is refused', async () => {
   const program = await started([base, 'vfork']);
-  while (innermost(program.pid) === program.pid) await new Promise((resolve) => setTimeout(resolve, 2));
-  const child = innermost(program.pid);
+  let child = innermost(program.pid);
+  while (child === program.pid) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    child = innermost(program.pid);
+  }
   assert.throws(() => withTarget(child, () => {}), {
     code: 'PROCESS_UNFIT',
     message: /memory of its parent/,
