@@ -19,10 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'suture-bench-'));
 const floorProgram = join(folder, 'stop-floor');
 execFileSync('gcc', ['-O2', '-o', floorProgram, join(here, 'stop-floor.c')]);
 
-const { workspace, diff } = await Workspace.of(
-  loadCase(here, 'timing'),
-  [],
-);
+const { workspace, diff } = await Workspace.of(loadCase(here, 'timing'), []);
 try {
   assertExit(await workspace.build('timing', diff), 0);
   const program = workspace.start();

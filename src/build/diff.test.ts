@@ -36,7 +36,7 @@ test('prefixes of git, of quilt, and none', () => {
     ['a/src/x.c', 'b/src/x.c'],
     ['src/x.c', 'src/x.c'],
     ['redis.orig/src/x.c\t2020-01-01', 'redis/src/x.c\t2021-01-01'],
-    ['/work/v1/src/x.c', '/work/v2/src/x.c'],
+    ['/build/v1/src/x.c', '/build/v2/src/x.c'],
   ]) {
     const { changed, warnings } = apply({ 'src/x.c': numbered(6) }, `--- ${from}\n+++ ${to}\n${HUNK}`);
     assert.deepEqual(changed, [{ path: 'src/x.c', original: numbered(6), patched: RESULT }]);
