@@ -168,10 +168,22 @@ function guarded(target: Target, work: () => ProcessOutcome): ProcessOutcome {
 }
 
 function outcomeOf(error: SutureError, target: Target): ProcessOutcome['outcome'] {
-  if (error.code === 'PROCESS_GONE' || error.code === 'NO_PROCESS' || !target.alive()) return 'gone';
+  if (error.code === 'PROCESS_GONE' || error.code === 'NO_PROCESS' || isEnding(target)) return 'gone';
   if (error.code === 'BUSY') return 'busy';
   if (error.code === 'IO' || error.code === 'SYSCALL') return 'failed';
   return 'refused';
+}
+
+/** A process that is exiting has lost its memory before the kernel calls it dead. */
+function isEnding(target: Target): boolean {
+  if (!target.alive()) return true;
+  try {
+    target.maps();
+    return false;
+  } catch (error) {
+    if (error instanceof SutureError && error.code === 'PROCESS_GONE') return true;
+    throw error;
+  }
 }
 
 const workOn = (target: Target, options: EngineOptions, progress: Progress): Work =>

@@ -6,6 +6,7 @@
 import { constants } from 'node:os';
 import { SutureError } from '../base/errors.ts';
 import * as ptrace from '../sys/ptrace.ts';
+import { sleepMicroseconds } from '../sys/scheduler.ts';
 import { kill, SIGCONT, SIGKILL, STOPPING_SIGNALS } from '../sys/signals.ts';
 import { spawnStopped } from '../sys/spawn.ts';
 import { __WALL, type WaitStatus, WNOHANG, waitFor } from '../sys/wait.ts';
@@ -191,6 +192,7 @@ class TracedCommand {
           break;
         }
         if (status.kind !== 'nothing' || Date.now() > deadline) break;
+        sleepMicroseconds(LET_GO_PAUSE_US);
       }
     }
     this.#traced.clear();
@@ -205,4 +207,5 @@ const BIRTHS: ReadonlySet<number> = new Set([
 /** How often to look for changes that no signal announced. */
 const PULSE_MS = 100;
 /** How long to wait for a process of the background to stop before it is left to the kernel at our end. */
-const LET_GO_MS = 200;
+const LET_GO_MS = 10_000;
+const LET_GO_PAUSE_US = 500;
