@@ -243,35 +243,6 @@ test('a process at its memory limit is refused, and nothing of it is touched', a
   assert.equal(await program.ask('1'), '2 3');
 });
 
-test('processes that end in any phase are gone, whatever was being done', async () => {
-  const seen = new Set<string>();
-  for (const delay of [0, 5, 10, 20, 30, 40, 60, 80]) {
-    const program = await started([base, 'exit', String(delay * 1000)]);
-    let target: Target;
-    try {
-      target = Target.open(program.pid);
-    } catch {
-      continue; // ended before it was opened
-    }
-    try {
-      for (let round = 0; round < 100; round++) {
-        const [applied] = applyPatches([target], [patch]);
-        seen.add(applied!.outcome);
-        if (applied!.outcome === 'gone') break;
-        assert.equal(applied!.outcome, 'applied', JSON.stringify(applied));
-        const [reverted] = revertPatches([target], ['real']);
-        seen.add(reverted!.outcome);
-        if (reverted!.outcome === 'gone') break;
-        assert.equal(reverted!.outcome, 'reverted', JSON.stringify(reverted));
-      }
-    } finally {
-      target.close();
-    }
-    await program.ended;
-  }
-  assert.ok(seen.has('gone'), [...seen].join(' '));
-});
-
 test('a child that ended and was not waited for is refused with that reason', async () => {
   const program = await started([base, 'zombie']);
   await program.ask('1');
