@@ -86,7 +86,16 @@ test('a child spawned stopped can be seized before its exec, and its children ar
 
 test('interrupt, registers and system call stops of a blocked thread', () => {
   const gate = pipe();
-  const pid = spawn({ file: 'cat', argv: ['cat'], descriptors: [{ from: gate.reading, to: 0 }] });
+  // cat without a standard output says so and ends, often before it could be seized.
+  const out = openSync('/dev/null', 'w');
+  const pid = spawn({
+    file: 'cat',
+    argv: ['cat'],
+    descriptors: [
+      { from: gate.reading, to: 0 },
+      { from: out, to: 1 },
+    ],
+  });
   try {
     seize(pid, PTRACE_O_TRACESYSGOOD);
     interrupt(pid);
@@ -103,7 +112,6 @@ test('interrupt, registers and system call stops of a blocked thread', () => {
   } finally {
     kill(pid, SIGKILL);
     waitFor(pid, __WALL);
-    closeSync(gate.reading);
-    closeSync(gate.writing);
+    for (const fd of [gate.reading, gate.writing, out]) closeSync(fd);
   }
 });
