@@ -51,6 +51,7 @@ const PHASES = [
   tests('programs', 'programs patched while they run', 'test/programs'),
   tests('build-systems', 'recording and patching under cmake, meson, ccache, …', 'test/build-systems'),
   tests('sqlite', 'the comparison on a unit of 270,000 lines', 'test/sqlite'),
+  tests('compat', 'files, processes and commands of LibcarePlus', 'test/compat'),
   tests('cli', 'the command line from end to end', 'test/cli'),
   tool('demo', 'what npm run demo shows', process.execPath, 'scripts/demo.mjs'),
 ];

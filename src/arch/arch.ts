@@ -140,6 +140,28 @@ export interface LinkFacts {
   threadPointerOffset(segment: { readonly memSize: bigint; readonly align: bigint }, offset: bigint): bigint;
 }
 
+/** What LibcarePlus's loader does with references on the CPU; from its documented behaviour. */
+export interface LibcareplusFacts {
+  /** Relocation types that it computes rightly for any symbol. */
+  readonly relocations: ReadonlySet<number>;
+  /** Types that it does not know or computes wrongly: what stands for them without a change of meaning. */
+  readonly same: ReadonlyMap<number, number>;
+  /** Types that refer to a word with an address or a thread-local offset: the one that refers to a word's own place. */
+  readonly ofWord: ReadonlyMap<number, number>;
+  /**
+   * GOT references to symbols of the patch or the base, which have no word there, are made into references to the
+   * symbols themselves: when the patch is built (x86_64) or by the loader (aarch64, where these are undefined).
+   */
+  readonly directGot?: {
+    /** Whether the instruction around the field at `at` takes the address itself. */
+    isDirect(code: Uint8Array, at: number): boolean;
+    /** Makes the instruction one that does. False, and nothing changed, if there is none. */
+    makeDirect(code: Uint8Array, at: number): boolean;
+    /** The type of the field then. */
+    readonly type: number;
+  };
+}
+
 export interface SystemCall {
   readonly kind: 'syscall';
   readonly number: number;
@@ -272,6 +294,7 @@ export interface Arch {
   readonly relocations: ReadonlyMap<number, RelocationFacts>;
   readonly jump: Jump;
   readonly link: LinkFacts;
+  readonly libcareplus: LibcareplusFacts;
   readonly syscall: SyscallFacts;
   readonly assembly: Assembly;
 }

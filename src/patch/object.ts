@@ -166,6 +166,8 @@ function readRelocations(
   const relocations = new Map<number, ObjectRelocation[]>();
   for (const section of sections) {
     if (section.type !== SHT_RELA) continue;
+    // A dynamic linker's table, of which LibcarePlus leaves the header.
+    if ((section.flags & SHF_ALLOC) !== 0 && !isRelocatable(sections[section.info])) continue;
     const target = sections[section.info];
     if (section.info === 0 || target === undefined || section.link !== symtab) {
       throw bad(`section ${section.name} has relocations of nothing`);
@@ -173,7 +175,7 @@ function readRelocations(
     if (relocations.has(target.index)) throw bad(`section ${target.name} has two tables of relocations`);
     if (section.bytes.length % Rela.size !== 0) throw bad(`section ${section.name} has a wrong size`);
     // What stays behind as a mere header (the base's sections) has nothing to relocate.
-    if (target.type === SHT_NOBITS || (target.flags & SHF_ALLOC) === 0) {
+    if (!isRelocatable(target)) {
       if (section.bytes.length > 0) throw bad(`section ${target.name} has relocations, but no contents`);
       continue;
     }
@@ -191,6 +193,9 @@ function readRelocations(
   }
   return relocations;
 }
+
+const isRelocatable = (section: ObjectSection | undefined): boolean =>
+  section !== undefined && section.type !== SHT_NOBITS && (section.flags & SHF_ALLOC) !== 0;
 
 function refuseOverlap(ranges: { what: string; start: number; end: number }[]): void {
   const sorted = ranges.filter(({ start, end }) => end > start).sort((a, b) => a.start - b.start);

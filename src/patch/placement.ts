@@ -193,7 +193,11 @@ function placeSymbol(
     if (value >= 2n ** 47n) throw bad(`${name} lies outside of the thread-local storage`);
     return { kind: 'tls-base', name, offset: value };
   }
-  if (value > BigInt(section.size)) throw bad(`${name} lies outside of ${section.name}`);
+  if (value > BigInt(section.size)) {
+    // A linker's mark such as `_end` may lie behind its section; nothing can refer to it then.
+    if (placed === undefined) return { kind: 'none', name };
+    throw bad(`${name} lies outside of ${section.name}`);
+  }
   return placed === undefined
     ? { kind: 'base', name, address: vaddr(section.address + value), symbolType }
     : { kind: 'section', name, section: placed, offset: Number(value), size, symbolType };

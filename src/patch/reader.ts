@@ -4,7 +4,7 @@ import { viewOf } from '../bytes/record.ts';
 import { checkConsistency } from './consistency.ts';
 import { checkDigest, type Sha256 } from './digest.ts';
 import { DIGEST_SIZE, HEADER_SIZE, MAGIC, PatchHeader, SECTION } from './layout.ts';
-import { foreignManifest, placeSlots } from './libcareplus.ts';
+import { foreignManifest, foreignReferences, foreignTables } from './libcareplus.ts';
 import type { Manifest } from './manifest.ts';
 import { bad, type ObjectSection, type ObjectTables, readObject } from './object.ts';
 import type { Patch } from './patch.ts';
@@ -35,12 +35,13 @@ export function readPatch(bytes: Uint8Array, sha256: Sha256, name: string): Patc
 function read(bytes: Uint8Array, sha256: Sha256): Patch {
   const header = readHeader(bytes);
   const elf = bytes.subarray(HEADER_SIZE, header.totalSize);
-  const tables = readObject(elf);
-  const arch = archOfMachine(tables.machine);
+  const found = readObject(elf);
+  const arch = archOfMachine(found.machine);
   if (arch === undefined)
-    throw bad(`the patch is for a CPU that is not known here (ELF machine ${tables.machine})`);
+    throw bad(`the patch is for a CPU that is not known here (ELF machine ${found.machine})`);
 
-  const own = readOwnSections(tables);
+  const own = readOwnSections(found);
+  const tables = own === undefined ? foreignTables(found) : found;
   if (own !== undefined) {
     if (header.totalSize !== bytes.length) {
       throw bad(`the file has ${bytes.length} bytes and should have ${header.totalSize}`);
@@ -51,7 +52,10 @@ function read(bytes: Uint8Array, sha256: Sha256): Patch {
   const records = readRecords(tables, placed.symbols, arch);
   const { manifest, sections, symbols }: Pick<Patch, 'manifest' | 'sections' | 'symbols'> =
     own === undefined
-      ? { manifest: foreignManifest(header, tables, placed, records, arch), ...placeSlots(placed, arch) }
+      ? {
+          manifest: foreignManifest(header, tables, placed, records, arch),
+          ...foreignReferences(placed, arch),
+        }
       : { manifest: own.manifest, sections: placed.sections, symbols: placed.symbols };
 
   const patch: Patch = {

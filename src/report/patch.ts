@@ -63,7 +63,7 @@ function headingText({ file, patch }: InspectedPatch, paint: Paint): string {
   const facts: [string, string][] = [
     ['patch', `${paint.bold(manifest.id)}${manifest.description === '' ? '' : `, ${manifest.description}`}`],
     ['file', `${file}, ${size(patch.bytes.length)}, ${origin(patch)}`],
-    ['for', `${manifest.target.file} (${manifest.target.type}), build id ${manifest.target.buildId}`],
+    ['for', target(patch)],
     ['cpu', manifest.cpu],
     ['compiler', manifest.compiler],
     ['requires', manifest.requires.join(', ')],
@@ -74,6 +74,12 @@ function headingText({ file, patch }: InspectedPatch, paint: Paint): string {
     .map(([name, value]) => `${name.padEnd(9)} ${value}\n`)
     .join('');
 }
+
+/** LibcarePlus's patches know the build id alone. */
+const target = ({ manifest, origin }: Patch): string => {
+  const { file, type, buildId } = manifest.target;
+  return origin === 'libcareplus' ? `build id ${buildId}` : `${file} (${type}), build id ${buildId}`;
+};
 
 const origin = (patch: Patch): string => {
   switch (patch.origin) {

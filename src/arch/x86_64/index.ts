@@ -9,6 +9,7 @@
 import type { Arch } from '../arch.ts';
 import { assembly } from './assembly.ts';
 import { jump } from './jump.ts';
+import { libcareplus } from './libcareplus.ts';
 import { link } from './link.ts';
 import { registers } from './registers.ts';
 import { relocations } from './relocations.ts';
@@ -24,6 +25,7 @@ export const x86_64: Arch = {
   relocations,
   jump,
   link,
+  libcareplus,
   syscall,
   assembly,
 };
