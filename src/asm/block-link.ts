@@ -1,35 +1,6 @@
 /** What blocks are to each other: parts of functions, and tables of labels. */
-import type { Section } from './section.ts';
-import { type AsmUnit, type Block, SYMBOL } from './unit.ts';
-
-export type GrowingBlock = {
-  -readonly [K in keyof Block]: Block[K] extends readonly (infer E)[] ? E[] : Block[K];
-};
-
-export function blockStorage(
-  id: number,
-  section: Section,
-  kind: Block['kind'],
-  fileScopeAsm: boolean,
-): GrowingBlock {
-  return {
-    id,
-    section,
-    kind,
-    labels: [],
-    lead: [],
-    ranges: [],
-    contents: 0,
-    align: 1,
-    size: 0,
-    common: false,
-    fileScopeAsm,
-    root: id,
-    parts: [],
-    part: 0,
-    labelTableOf: -1,
-  };
-}
+import type { GrowingBlock } from './growing-block.ts';
+import { type AsmUnit, SYMBOL } from './unit.ts';
 
 /**
  * Finds the parts of functions, which compilers name `f.cold` (gcc, and clang's function splitter; old gcc: `f.cold.3`),

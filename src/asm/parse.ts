@@ -72,7 +72,7 @@ class UnitParser {
     this.#comment = commentByteOf(assembly.lineComment);
     this.#separator = separatorOf(assembly.separator);
     this.#builder = new BlockBuilder(bytes, this.#names, assembly, name);
-    const { refStart, refEnd, refSymbol } = this.#builder;
+    const { refStart, refEnd, refSymbol } = this.#builder.statements;
     const suffix = assembly.relocationSuffix?.charCodeAt(0) ?? -1;
     this.#reader = new OperandReader(
       bytes,
@@ -251,14 +251,14 @@ class UnitParser {
   }
 
   #content(at: number, operands: number): number {
-    this.#builder.begin();
+    this.#builder.statements.begin();
     this.#reader.scan(operands, true);
     this.#builder.content(Statement.Content, at, Math.max(operands, this.#reader.end), this.#inAsm);
     return this.#reader.next;
   }
 
   #assignment(symbol: number, at: number, expression: number): number {
-    this.#builder.begin();
+    this.#builder.statements.begin();
     this.#reader.scan(expression, true);
     this.#builder.alias(symbol, at, expression, this.#reader.end, this.#inAsm);
     return this.#reader.next;
@@ -309,22 +309,22 @@ class UnitParser {
         return reader.next;
       }
       case Directive.Align:
-        builder.begin();
+        builder.statements.begin();
         reader.scan(operands, false);
-        builder.align(at, operands, reader.end, this.#inAsm);
+        builder.align(at, reader.end, this.#inAsm);
         return reader.next;
       case Directive.Frame:
-        builder.begin();
+        builder.statements.begin();
         reader.scan(operands, false);
         builder.frame(at, reader.end);
         return reader.next;
       case Directive.FrameReference:
-        builder.begin();
+        builder.statements.begin();
         reader.scan(operands, true);
         builder.frameReference(at, reader.end);
         return reader.next;
       case Directive.Text8:
-        builder.begin();
+        builder.statements.begin();
         reader.scan(operands, false);
         builder.content(Statement.Content, at, reader.end, this.#inAsm);
         return reader.next;

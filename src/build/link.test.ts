@@ -12,7 +12,8 @@ import { writePatch } from '../patch/writer.ts';
 import { assembleUnit } from './assemble.ts';
 import { Base } from './base.ts';
 import { reachThroughGot } from './got-access.ts';
-import { type LinkResult, type LinkUnit, linkPatch } from './link.ts';
+import { linkPatch } from './link.ts';
+import type { LinkResult, LinkUnit } from './link-request.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 

@@ -6,3 +6,16 @@ export interface Refusal {
   readonly where?: string;
   readonly remedy?: string;
 }
+
+/** Refusals as they are found, each said once. */
+export class Refusals {
+  readonly found: Refusal[] = [];
+  readonly #said = new Set<string>();
+
+  add(refusal: Refusal): void {
+    const key = `${refusal.unit} ${refusal.what}`;
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    this.found.push(refusal);
+  }
+}

@@ -1,0 +1,55 @@
+/** Statements and the references in them, as columns that grow while a text is read. */
+import { Column } from './column.ts';
+import type { Statement } from './unit.ts';
+
+export class StatementColumns {
+  readonly start: Column;
+  readonly end: Column;
+  readonly kind: Column;
+  /** First reference of each statement. */
+  readonly refs: Column;
+  readonly refStart: Column;
+  readonly refEnd: Column;
+  readonly refSymbol: Column;
+  /** Where the references of the next statement begin. */
+  firstRef = 0;
+
+  /** @param length bytes of the text, for a guess at the number of statements */
+  constructor(length: number) {
+    const guess = Math.min(1 << 20, 1024 + (length >> 4));
+    this.start = new Column(guess);
+    this.end = new Column(guess);
+    this.kind = new Column(guess);
+    this.refs = new Column(guess);
+    this.refStart = new Column(guess);
+    this.refEnd = new Column(guess);
+    this.refSymbol = new Column(guess);
+  }
+
+  /** References from here on belong to the next statement. */
+  begin(): void {
+    this.firstRef = this.refSymbol.length;
+  }
+
+  /** Forgets the references since begin(). */
+  drop(): void {
+    this.refStart.length = this.firstRef;
+    this.refEnd.length = this.firstRef;
+    this.refSymbol.length = this.firstRef;
+  }
+
+  addReference(start: number, end: number, symbol: number): void {
+    this.refStart.push(start);
+    this.refEnd.push(end);
+    this.refSymbol.push(symbol);
+  }
+
+  /** A statement with the references since begin(); its number. */
+  push(kind: Statement, at: number, end: number): number {
+    this.start.push(at);
+    this.end.push(end);
+    this.refs.push(this.firstRef);
+    this.firstRef = this.refSymbol.length;
+    return this.kind.push(kind);
+  }
+}
