@@ -144,9 +144,13 @@ function planOptions(options: EngineOptions): PlanOptions {
   return { replace: options.replace ?? false, lowestAddress: lowestAddress(), sha256 };
 }
 
+let lowest: Remote | undefined;
+
 /** vm.mmap_min_addr, or its usual value. */
-const lowestAddress = (): Remote =>
-  remote(BigInt(Number.parseInt(readProc('sys/vm/mmap_min_addr') ?? '', 10) || 65536));
+function lowestAddress(): Remote {
+  lowest ??= remote(BigInt(Number.parseInt(readProc('sys/vm/mmap_min_addr') ?? '', 10) || 65536));
+  return lowest;
+}
 
 /** Turns refusals into outcomes; defects pass. */
 function guarded(target: Target, work: () => ProcessOutcome): ProcessOutcome {

@@ -50,8 +50,8 @@ function checked(result: bigint | undefined, what: string): bigint {
 }
 
 /**
- * Maps a region: all of it reserved in one step, so that whatever happens in between the whole range is ours, then
- * each part with its protection. Returns false if something has come to lie there meanwhile.
+ * Maps a region: all of it in one step, so that whatever happens in between the whole range is ours, with the protection
+ * of its first part; then each further part with its own. Returns false if something has come to lie there meanwhile.
  */
 export function mapRegion(
   arch: Arch,
@@ -61,12 +61,15 @@ export function mapRegion(
   parts: readonly Part[],
 ): boolean {
   const { mmap } = arch.syscall.numbers;
+  const [first] = parts;
+  const protection = first?.start === start ? first.protection : PROT.none;
   const reserve: TargetCall = {
     kind: 'syscall',
     number: mmap,
-    args: [start, BigInt(size), PROT.none, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, NO_FILE, 0n],
+    args: [start, BigInt(size), protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, NO_FILE, 0n],
   };
-  const inParts = parts.map(
+  const others = parts.filter((part) => part.start !== start);
+  const inParts = others.map(
     (part): TargetCall => ({
       kind: 'syscall',
       number: mmap,
@@ -92,7 +95,7 @@ export function mapRegion(
     return false;
   }
   try {
-    parts.forEach((part, i) => {
+    others.forEach((part, i) => {
       checked(results[i], `map ${part.size} bytes at ${hex(part.start)} with protection ${part.protection}`);
     });
   } catch (error) {

@@ -7,7 +7,7 @@ export class Snapshot implements ProcessView {
   readonly pid: number;
   readonly arch: Target['arch'];
   readonly memory: ProcessView['memory'];
-  readonly #maps: readonly MappingView[];
+  readonly #maps: ReturnType<Target['maps']>;
   readonly #target: Target;
   #modules: readonly Module[] | undefined;
 
@@ -27,7 +27,7 @@ export class Snapshot implements ProcessView {
   }
 
   modules(): readonly Module[] {
-    this.#modules ??= this.#target.modules();
+    this.#modules ??= this.#target.modules(this.#maps);
     return this.#modules;
   }
 }

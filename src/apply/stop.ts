@@ -67,10 +67,8 @@ export function observerOf(
 const REHEARSED_BYTES = 1 << 16;
 let isRehearsed = false;
 
-/** Goes through whole stops of a child of our own, once in the life of this program. */
+/** Goes through whole stops of a child of our own. */
 function rehearseStops(forbidden: readonly ForbiddenRange[]): void {
-  if (isRehearsed) return;
-  isRehearsed = true;
   let observer: Observer | undefined;
   rehearseOnChild((stopped) => {
     const { target } = stopped;
@@ -88,7 +86,10 @@ function rehearseStops(forbidden: readonly ForbiddenRange[]): void {
  * means nothing; the code has been run and the tables that matter have been read, so that the stop is short.
  */
 export function rehearse(target: Target, observer: Observer, forbidden: readonly ForbiddenRange[]): void {
-  rehearseStops(forbidden);
+  // Once in the life of this program: what is compiled stays so. The tables are those of each process.
+  const rounds = isRehearsed ? 1 : 3;
+  if (!isRehearsed) rehearseStops(forbidden);
+  isRehearsed = true;
   const { registers } = target.arch;
   const threads = target.threads().slice(0, 8);
   const seen = threads.flatMap((tid) => {
@@ -103,7 +104,7 @@ export function rehearse(target: Target, observer: Observer, forbidden: readonly
     return [{ tid, registers: file }];
   });
   const end = performance.now() + REHEARSAL_MS;
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < rounds; round++) {
     judgeThreads(
       observer,
       seen,

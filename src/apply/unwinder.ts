@@ -96,6 +96,7 @@ const hidesSymbols = ({ isExecutable, file }: ObjectView): boolean =>
   isExecutable && (file === undefined || file.symbols.length === 0);
 
 function raisesExceptions(object: ObjectView): boolean {
+  if (object.isVdso) return false;
   const isDefined = ({ shndx }: SymbolView) => shndx !== SHN_UNDEF;
   const { dynamicSymbols } = object.image;
   if ([REGISTER, '__cxa_throw'].some((name) => dynamicSymbols.named(name).some(isDefined))) return true;

@@ -76,9 +76,9 @@ export class Work {
     if (reason !== undefined) return this.#outcome('not-applicable', [], { reason });
 
     using journal = Journal.open(this.#target);
-    this.#settle(journal);
+    const settled = this.#settle(journal);
     using undo = new UndoList();
-    const placed = this.#place(patches, journal, undo);
+    const placed = this.#place(patches, settled, journal, undo);
     if (placed.kind === 'already') {
       const reason = `${patches[0]?.manifest.id} is applied already`;
       return this.#outcome('already', objectsOf(patches, placed.objects), { reason });
@@ -136,8 +136,7 @@ export class Work {
       return this.#outcome('not-applicable', [], { reason: `the process has no patch ${what}` });
     }
     using journal = Journal.open(this.#target);
-    this.#settle(journal);
-    return this.#revertPlanned(chosen, what, journal);
+    return this.#revertPlanned(chosen, what, journal, this.#settle(journal));
   }
 
   repair(): ProcessOutcome {
@@ -148,8 +147,7 @@ export class Work {
     return this.#outcome('applied', [], { reason: this.#notes.join('; ') });
   }
 
-  #revertPlanned(chosen: RevertChoice, what: string, journal: Journal): ProcessOutcome {
-    const snapshot = new Snapshot(this.#target);
+  #revertPlanned(chosen: RevertChoice, what: string, journal: Journal, snapshot: Snapshot): ProcessOutcome {
     const plan = planRevert(snapshot, chosen, what);
     if (plan.kind === 'not-applied') return this.#outcome('not-applicable', [], { reason: plan.reason });
     const regions = plan.targets.map(({ region }) => region);
@@ -178,8 +176,8 @@ export class Work {
     return this.#outcome('reverted', objects, result);
   }
 
-  /** Cleans what commands left that were killed: in the journal, and in the target. */
-  #settle(journal: Journal): void {
+  /** Cleans what commands left that were killed: in the journal, and in the target. The process as it is then. */
+  #settle(journal: Journal): Snapshot {
     const { arch } = this.#target;
     const snapshot = new Snapshot(this.#target);
     const { tryRead } = snapshot.memory;
@@ -193,6 +191,7 @@ export class Work {
         (region) => starts.includes(region.start),
         'left half applied',
         journal,
+        snapshot,
       );
       if (outcome.outcome !== 'reverted') {
         throw new SutureError(
@@ -213,7 +212,7 @@ export class Work {
     }
     const ran = left.filter((region) => !neverRan.includes(region));
     if (ran.length > 0) this.#keeper.letGo(ran, []);
-    if (journal.inherited.length === 0) return;
+    if (left.length + revert.length + journal.inherited.length === 0) return snapshot;
     const kept = regions.filter((region) => !left.includes(region) && !revert.includes(region));
     const intended = journal.inherited.filter(({ start }) => !kept.some((region) => region.start === start));
     for (const { start, size } of abandonedRanges(
@@ -225,6 +224,7 @@ export class Work {
       this.#keeper.unmap(start, size);
       this.#note(`${size / 1024} KiB at ${hex(start)}, which a killed command had mapped, were removed`);
     }
+    return new Snapshot(this.#target);
   }
 
   /** Through a thread that holds no lock which the call takes. */
@@ -245,9 +245,10 @@ export class Work {
   }
 
   /** Plans, and maps the regions of the plan; again when a place was taken in between. */
-  #place(patches: readonly Patch[], journal: Journal, undo: UndoList): PlanResult {
+  #place(patches: readonly Patch[], settled: Snapshot, journal: Journal, undo: UndoList): PlanResult {
     for (let attempt = 0; attempt < PLACE_ATTEMPTS; attempt++) {
-      const plan = planApply(new Snapshot(this.#target), patches, this.#options);
+      const snapshot = attempt === 0 ? settled : new Snapshot(this.#target);
+      const plan = planApply(snapshot, patches, this.#options);
       if (plan.kind !== 'apply') return plan;
       if (plan.objects.every((object) => this.#mapOne(object, journal, undo))) return plan;
       undo.rollBack();

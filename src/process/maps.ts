@@ -24,15 +24,29 @@ const LINE = /^([0-9a-f]+)-([0-9a-f]+) (.)(.)(.)(.) ([0-9a-f]+) ([0-9a-f]+:[0-9a
 const DELETED = ' (deleted)';
 
 /** Mappings in ascending order. Lines of another form are left out. */
-export function parseMaps(text: string): Mapping[] {
-  const mappings: Mapping[] = [];
+export const parseMaps = (text: string): Mapping[] => [...mappingsByLine(text).values()];
+
+/**
+ * The same, by line. Lines that are in `before` too keep their mapping: what was learnt of it is still true, and most of
+ * a process's lines never change.
+ */
+export function mappingsByLine(
+  text: string,
+  before: ReadonlyMap<string, Mapping> = new Map(),
+): Map<string, Mapping> {
+  const mappings = new Map<string, Mapping>();
   for (const line of text.split('\n')) {
+    const known = before.get(line);
+    if (known !== undefined) {
+      mappings.set(line, known);
+      continue;
+    }
     const fields = LINE.exec(line);
     if (fields === null) continue;
     const [, start, end, read, write, execute, shared, offset, device, inode, name] =
       fields as unknown as string[];
     const deleted = name!.endsWith(DELETED);
-    mappings.push({
+    mappings.set(line, {
       start: remote(BigInt(`0x${start}`)),
       end: remote(BigInt(`0x${end}`)),
       read: read === 'r',

@@ -5,7 +5,7 @@ import { alignDownBig, alignUpBig, type LoadBias, type Remote, remote } from '..
 import { viewOf } from '../bytes/record.ts';
 import { PF_X, PT_LOAD } from '../elf/constants.ts';
 import { ElfImage } from '../elf/image.ts';
-import { MemoryImage } from '../elf/memory-image.ts';
+import { MemoryImage, type ReadRemote } from '../elf/memory-image.ts';
 import { readProcBytes } from '../sys/procfs.ts';
 import { type Mapping, mappingAt } from './maps.ts';
 import type { TargetMemory } from './memory.ts';
@@ -59,41 +59,69 @@ export class Module {
   }
 }
 
-/** Every ELF object of which code is mapped, in ascending order. */
+/**
+ * Every ELF object of which code is mapped, in ascending order. One of `before` (of the same process) whose mappings are
+ * the same still is itself, with all that was read of it.
+ */
 export function modulesOf(
   pid: number,
   memory: TargetMemory,
   mappings: readonly Mapping[],
   pageSize: number,
+  before: readonly Module[] = [],
 ): Module[] {
-  const entry = entryPoint(pid);
+  let entry: { readonly at: Remote | undefined } | undefined;
   const modules: Module[] = [];
-  const read = (at: Remote, size: number): Uint8Array | undefined => memory.tryRead(at, size);
   for (const mapping of mappings) {
     if (mapping.fileOffset !== 0 || !mapping.read || (mapping.inode === 0 && mapping.path !== VDSO)) continue;
     if (modules.some((module) => module.start <= mapping.start && mapping.start < module.end)) continue;
-    if (!isElf(memory.tryRead(mapping.start, 4))) continue;
-    const image = imageAt(read, mapping);
+    const known = before.find((module) => module.start === mapping.start);
+    if (known !== undefined && isUnchanged(known, mappings)) {
+      modules.push(known);
+      continue;
+    }
+    const image = imageAt(memory, mapping, pageSize);
     if (image === undefined || !isLoaded(image, mappings)) continue;
     const start = remote(alignDownBig(image.start, BigInt(pageSize)));
     const end = remote(alignUpBig(image.end, BigInt(pageSize)));
-    const within = mappings.filter((other) => other.start < end && other.end > start);
-    const isExecutable = entry !== undefined && start <= entry && entry < end;
+    const within = mappingsWithin(mappings, start, end);
+    entry ??= { at: entryPoint(pid) };
+    const isExecutable = entry.at !== undefined && start <= entry.at && entry.at < end;
     modules.push(new Module(pid, within, image, isExecutable, { start, end }));
   }
   return modules;
 }
 
-const isElf = (bytes: Uint8Array | undefined): boolean =>
+const mappingsWithin = (mappings: readonly Mapping[], start: Remote, end: Remote): Mapping[] =>
+  mappings.filter((other) => other.start < end && other.end > start);
+
+function isUnchanged({ mappings, start, end }: Module, now: readonly Mapping[]): boolean {
+  const within = mappingsWithin(now, start, end);
+  return within.length === mappings.length && within.every((mapping, i) => mapping === mappings[i]);
+}
+
+const isElf = (bytes: Uint8Array | undefined): bytes is Uint8Array =>
   bytes !== undefined && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
 
 /** A file that begins like ELF but is not sound, or of another CPU, is no object of this process. */
-function imageAt(
-  read: (at: Remote, size: number) => Uint8Array | undefined,
-  mapping: Mapping,
-): MemoryImage | undefined {
+function imageAt(memory: TargetMemory, { start, path }: Mapping, pageSize: number): MemoryImage | undefined {
+  // Headers and, mostly, notes stand on one page: it is read once, and forgotten before anything in it can change.
+  let head = memory.tryRead(start, pageSize);
+  if (!isElf(head)) return undefined;
+  const read: ReadRemote = (at, size) => {
+    const offset = Number(at - start);
+    const isInHead = head !== undefined && offset >= 0 && offset + size <= head.length;
+    return isInHead ? head?.subarray(offset, offset + size) : memory.tryRead(at, size);
+  };
+  const image = unlessUnsound(() => MemoryImage.fromMemory(read, start, path));
+  unlessUnsound(() => image?.buildId);
+  head = undefined;
+  return image;
+}
+
+function unlessUnsound<T>(look: () => T): T | undefined {
   try {
-    return MemoryImage.fromMemory(read, mapping.start, mapping.path);
+    return look();
   } catch (error) {
     if (error instanceof SutureError && error.code !== 'INTERNAL') return undefined;
     throw error;

@@ -2,7 +2,7 @@ import type { Arch } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { type ProcessStatus, readProc, readProcLink, threadIds } from '../sys/procfs.ts';
 import { archOf, noPermission, requireFit, requireOwnMemory, vitalsOf } from './fitness.ts';
-import { type Mapping, parseMaps } from './maps.ts';
+import { type Mapping, mappingsByLine } from './maps.ts';
 import { TargetMemory } from './memory.ts';
 import { type Module, modulesOf } from './modules.ts';
 
@@ -17,7 +17,13 @@ export class Target {
   readonly startTime: bigint;
 
   /** What was last read, and its meaning: most of the time nothing has changed. */
-  #maps: { readonly text: string; readonly mappings: readonly Mapping[] } | undefined;
+  #maps:
+    | {
+        readonly text: string;
+        readonly byLine: ReadonlyMap<string, Mapping>;
+        readonly mappings: readonly Mapping[];
+      }
+    | undefined;
   #modules: { readonly mappings: readonly Mapping[]; readonly modules: readonly Module[] } | undefined;
 
   private constructor(readonly pid: number) {
@@ -47,15 +53,18 @@ export class Target {
       throw noPermission(this.pid, cause);
     }
     if (text === undefined || text === '') throw this.gone();
-    if (this.#maps?.text !== text) this.#maps = { text, mappings: parseMaps(text) };
+    if (this.#maps?.text !== text) {
+      const byLine = mappingsByLine(text, this.#maps?.byLine);
+      this.#maps = { text, byLine, mappings: [...byLine.values()] };
+    }
     return this.#maps.mappings;
   }
 
-  /** Every ELF object of which code is mapped now, in ascending order. PROCESS_GONE. */
-  modules(): readonly Module[] {
-    const mappings = this.maps();
+  /** Every ELF object of which code is mapped now, or was when the mappings were read, in ascending order. PROCESS_GONE. */
+  modules(mappings = this.maps()): readonly Module[] {
     if (this.#modules?.mappings !== mappings) {
-      const modules = modulesOf(this.pid, this.memory, mappings, this.arch.pageSize);
+      const before = this.#modules?.modules ?? [];
+      const modules = modulesOf(this.pid, this.memory, mappings, this.arch.pageSize, before);
       this.#modules = { mappings, modules };
     }
     return this.#modules.modules;

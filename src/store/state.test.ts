@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -59,6 +59,24 @@ test(
     writeFileSync(join(directory, `${target.pid}-${target.startTime}`), '{"tool":{"pi');
     using journal = Journal.open(target, directory);
     assert.deepEqual(journal.inherited, []);
+  }),
+);
+
+test(
+  'of what is noted one by one, all is inherited but what was never written to its end',
+  inDirectory((directory) => {
+    const path = join(directory, `${target.pid}-${target.startTime}`);
+    using journal = Journal.open(target, directory);
+    const later = { start: remote(0x7f00_0010_0000n), size: 4096 };
+    journal.intend(mapping);
+    journal.intend(later);
+    const own = startTimeOf(process.pid);
+    const killed = readFileSync(path, 'utf8').replace(`"startTime":"${own}"`, '"startTime":"1"');
+    writeFileSync(path, `${killed}{"start":"0x7f00002`);
+    using next = Journal.open(target, directory);
+    assert.deepEqual(next.inherited, [mapping, later]);
+    const text = readFileSync(path, 'utf8');
+    assert.match(text, /7f0000000000.*7f0000100000/s, 'and stays noted');
   }),
 );
 

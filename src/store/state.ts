@@ -27,9 +27,15 @@ export interface IntendedMapping {
   readonly size: number;
 }
 
+interface NotedMapping {
+  readonly start: string;
+  readonly size: number;
+}
+
+/** The first line of the file. What is intended later follows, a mapping on each line. */
 interface JournalFile {
   readonly tool: { readonly pid: number; readonly startTime: string };
-  readonly mappings: readonly { readonly start: string; readonly size: number }[];
+  readonly mappings: readonly NotedMapping[];
 }
 
 const DIRECTORY_MODE = 0o700;
@@ -60,12 +66,13 @@ export function startTimeOf(pid: number): string | undefined {
 /** The journal of one process, held open by this command. */
 export class Journal implements Disposable {
   readonly #path: string;
-  #mappings: IntendedMapping[] = [];
+  readonly #descriptor: number;
   /** What the command before this one intended when it was killed. */
   readonly inherited: readonly IntendedMapping[];
 
-  private constructor(path: string, inherited: readonly IntendedMapping[]) {
+  private constructor(path: string, descriptor: number, inherited: readonly IntendedMapping[]) {
     this.#path = path;
+    this.#descriptor = descriptor;
     this.inherited = inherited;
   }
 
@@ -81,8 +88,8 @@ export class Journal implements Disposable {
       mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
       requireOwn(directory);
       const path = join(directory, `${target.pid}-${target.startTime}`);
-      const inherited = takeOver(path, target.pid);
-      return new Journal(path, inherited);
+      const { descriptor, inherited } = takeOver(path, target.pid);
+      return new Journal(path, descriptor, inherited);
     } catch (error) {
       if (error instanceof SutureError) throw error;
       throw new SutureError('IO', `the run directory ${directory} cannot be used: ${messageOf(error)}`, {
@@ -92,14 +99,26 @@ export class Journal implements Disposable {
     }
   }
 
-  /** Notes what is about to be mapped, on disk before this returns. */
+  /**
+   * Notes what is about to be mapped: it is in the file before this returns, a line of its own. A command that is killed
+   * within leaves a piece of a line, and has mapped nothing. IO when the file cannot be written.
+   */
   intend(mapping: IntendedMapping): void {
-    this.#mappings = [...this.#mappings, mapping];
-    replaceFile(this.#path, contentOf(this.#mappings));
+    const line = `${JSON.stringify(noted(mapping))}\n`;
+    let reason = 'the disk is full';
+    try {
+      if (writeSync(this.#descriptor, line) === line.length) return;
+    } catch (error) {
+      reason = messageOf(error);
+    }
+    throw new SutureError('IO', `the journal ${this.#path} cannot be written: ${reason}`, {
+      remedy: 'set SUTURE_STATE_DIR to a directory that you can write to',
+    });
   }
 
   /** All is done or undone. */
   [Symbol.dispose](): void {
+    closeSync(this.#descriptor);
     try {
       unlinkSync(this.#path);
     } catch {
@@ -109,9 +128,10 @@ export class Journal implements Disposable {
 }
 
 /** Creates the file; when a dead command left one, takes its place and returns what that one intended. */
-function takeOver(path: string, pid: number): IntendedMapping[] {
+function takeOver(path: string, pid: number): { descriptor: number; inherited: IntendedMapping[] } {
   for (let attempt = 0; attempt < 3; attempt++) {
-    if (createFile(path, contentOf([]))) return [];
+    const fresh = createFile(path, contentOf([]));
+    if (fresh !== undefined) return { descriptor: fresh, inherited: [] };
     const left = readJournal(path);
     if (left === undefined) continue;
     if (isAlive(left.tool)) {
@@ -128,9 +148,9 @@ function takeOver(path: string, pid: number): IntendedMapping[] {
     }
     const taken = readJournal(mine) ?? left;
     const inherited = taken.mappings.map(({ start, size }) => ({ start: remote(BigInt(start)), size }));
-    const created = createFile(path, contentOf(inherited));
+    const descriptor = createFile(path, contentOf(inherited));
     unlinkSync(mine);
-    if (created) return inherited;
+    if (descriptor !== undefined) return { descriptor, inherited };
   }
   throw new SutureError('BUSY', `several commands want to work on process ${pid} at once`, {
     remedy: 'run one at a time',
@@ -142,15 +162,23 @@ function isAlive(tool: JournalFile['tool']): boolean {
   return startTime !== undefined && startTime === tool.startTime;
 }
 
+const noted = ({ start, size }: IntendedMapping): NotedMapping => ({
+  start: `0x${start.toString(16)}`,
+  size,
+});
+
+let ownStartTime: string | undefined;
+
 function contentOf(mappings: readonly IntendedMapping[]): string {
+  ownStartTime ??= startTimeOf(process.pid) ?? '';
   const journal: JournalFile = {
-    tool: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
-    mappings: mappings.map(({ start, size }) => ({ start: `0x${start.toString(16)}`, size })),
+    tool: { pid: process.pid, startTime: ownStartTime },
+    mappings: mappings.map(noted),
   };
-  return JSON.stringify(journal);
+  return `${JSON.stringify(journal)}\n`;
 }
 
-/** A file that a killed command wrote half counts as one that intended nothing. */
+/** A file, or a line of it, that a killed command wrote half counts as one that intended nothing. */
 function readJournal(path: string): JournalFile | undefined {
   let text: string;
   try {
@@ -158,46 +186,39 @@ function readJournal(path: string): JournalFile | undefined {
   } catch {
     return undefined;
   }
-  const nobody: JournalFile = { tool: { pid: 0, startTime: '' }, mappings: [] };
+  const [first, ...later] = text.split('\n').map(parsedLine);
+  const { tool, mappings } = (first ?? {}) as Partial<JournalFile>;
+  const isSound =
+    typeof tool?.pid === 'number' && typeof tool.startTime === 'string' && Array.isArray(mappings);
+  if (!isSound || !mappings.every(isMapping)) return { tool: { pid: 0, startTime: '' }, mappings: [] };
+  return { tool, mappings: [...mappings, ...later.filter(isMapping)] };
+}
+
+function parsedLine(line: string): unknown {
   try {
-    const value = JSON.parse(text) as Partial<JournalFile>;
-    const { tool, mappings } = value;
-    if (typeof tool?.pid !== 'number' || typeof tool.startTime !== 'string' || !Array.isArray(mappings))
-      return nobody;
-    const isMapping = (m: { start?: unknown; size?: unknown }) =>
-      typeof m.start === 'string' && /^0x[0-9a-f]{1,16}$/.test(m.start) && Number.isSafeInteger(m.size);
-    return mappings.every(isMapping) ? { tool, mappings } : nobody;
+    return JSON.parse(line);
   } catch {
-    return nobody;
+    return undefined;
   }
 }
 
-function createFile(path: string, content: string): boolean {
+function isMapping(value: unknown): value is NotedMapping {
+  const { start, size } = (value ?? {}) as Partial<NotedMapping>;
+  return typeof start === 'string' && /^0x[0-9a-f]{1,16}$/.test(start) && Number.isSafeInteger(size);
+}
+
+/** The descriptor of a new file that holds `content`; undefined if there is one of this name. */
+function createFile(path: string, content: string): number | undefined {
   let file: number;
   try {
     file = openSync(path, 'wx', 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
     throw error;
   }
-  try {
-    writeSync(file, content);
-  } finally {
-    closeSync(file);
-  }
-  return true;
-}
-
-/** Not flushed to the disk: a machine that fails takes the processes along of which the journal tells. */
-function replaceFile(path: string, content: string): void {
-  const next = `${path}.next-${process.pid}`;
-  const file = openSync(next, 'w', 0o600);
-  try {
-    writeSync(file, content);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(next, path);
+  // Not flushed to the disk: a machine that fails takes the processes along of which the journal tells.
+  writeSync(file, content);
+  return file;
 }
 
 /** A folder in a shared place must be ours alone: a journal names memory to unmap. */

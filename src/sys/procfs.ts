@@ -1,15 +1,33 @@
 /** proc(5): the text files of one process. Readers answer undefined when the process or thread is gone. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { EACCES, EINVAL, ENOENT, EPERM, ESRCH, errnoOf, SystemError } from './errno.ts';
 
 /** Text of /proc/`path`. Throws NO_PERMISSION; undefined if there is no such file or its process is gone. */
 export function readProc(path: string): string | undefined {
-  return whilePresent(path, () => readFileSync(`/proc/${path}`, 'latin1'));
+  return whilePresent(path, () => contentOf(path).toString('latin1'));
 }
 
 /** Bytes of /proc/`path`, as readProc. */
 export function readProcBytes(path: string): Uint8Array | undefined {
-  return whilePresent(path, () => new Uint8Array(readFileSync(`/proc/${path}`)));
+  return whilePresent(path, () => new Uint8Array(contentOf(path)));
+}
+
+/** Read into again and again: the kernel tells no size of these files, and most are short. Grows with the longest. */
+let room = Buffer.alloc(1 << 16);
+
+/** Bytes of /proc/`path`, good until the next call. */
+function contentOf(path: string): Buffer {
+  const descriptor = openSync(`/proc/${path}`, 'r');
+  try {
+    for (let length = 0; ; ) {
+      if (length === room.length) room = Buffer.concat([room], 2 * room.length);
+      const got = readSync(descriptor, room, length, room.length - length, null);
+      if (got === 0) return room.subarray(0, length);
+      length += got;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Target of the link /proc/`path`, as readProc. */
