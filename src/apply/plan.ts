@@ -162,7 +162,7 @@ function planObject(
     changedCount: entries.length,
     namesSize: nameTable(manifest).bytes.length,
     manifestSize: manifestBytes.length,
-    stubs: { count: linkage.stubs.size, size: patch.arch.link.stub.size },
+    stubs: { count: linkage.stubCount, size: patch.arch.link.stub.size },
     gotWords: linkage.wordCount,
     redirectSize: patch.arch.jump.size,
     unwinderCount: unwinders.length,
@@ -179,7 +179,7 @@ function planObject(
 
   const ownStorage = usesThreadStorage(patch)
     ? threadStorageOf(process, object)
-    : { owner: object.path, blockOffset: undefined, moduleId: undefined };
+    : { owner: object.path, blockOffset: undefined, moduleId: undefined, descriptors: new Map() };
   const patchDigest = options.sha256(patch.bytes);
   // Undo bytes must not lead into a patch that goes away in the same step.
   const beneath = replaces.length > 0 ? entries.map((entry) => ({ ...entry, present: entry.base })) : entries;

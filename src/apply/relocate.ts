@@ -10,11 +10,17 @@ import { relocateSection } from '../elf/relocate.ts';
 import type { Patch, PatchRelocation, PatchSymbol } from '../patch/patch.ts';
 import type { Binding, ImportUse } from './bindings.ts';
 import type { RegionLayout } from './layout.ts';
-import type { ThreadOffset, ThreadStorage } from './thread-storage.ts';
+import type { Descriptor, ThreadOffset, ThreadStorage } from './thread-storage.ts';
 import type { ObjectView } from './view.ts';
 
-type WordUse = 'address' | 'tpoff' | 'module-offset' | 'module';
-const WORDS: Record<WordUse, number> = { address: 1, tpoff: 1, 'module-offset': 2, module: 2 };
+type WordUse = 'address' | 'tpoff' | 'module-offset' | 'module' | 'descriptor';
+const WORDS: Record<WordUse, number> = {
+  address: 1,
+  tpoff: 1,
+  'module-offset': 2,
+  module: 2,
+  descriptor: 2,
+};
 
 /** Words and stubs by what they are for. */
 export interface Linkage {
@@ -23,6 +29,9 @@ export interface Linkage {
   readonly wordCount: number;
   /** Index of the stub by index of the import. */
   readonly stubs: ReadonlyMap<number, number>;
+  /** Index among the stubs of the code that TLS descriptors lead to; undefined if there are none. */
+  readonly descriptorCode: number | undefined;
+  readonly stubCount: number;
   /** By index of the import. */
   readonly importUses: readonly ImportUse[];
 }
@@ -40,6 +49,8 @@ function wordUse(reference: RelocationFacts['reference']): WordUse | undefined {
       return 'module-offset';
     case 'tls-ld':
       return 'module';
+    case 'tls-desc':
+      return 'descriptor';
     default:
       return undefined;
   }
@@ -48,7 +59,7 @@ function wordUse(reference: RelocationFacts['reference']): WordUse | undefined {
 /** A field too narrow for any address of the process: the reference goes to a stub if the symbol is a function. */
 const isNarrow = (facts: RelocationFacts): boolean => facts.reference === 'address' && facts.size < 8;
 
-/** Counts what a patch needs. Throws UNSUPPORTED for a reference that cannot be made from a patch. */
+/** Counts what a patch needs. Throws RELOCATION for a type that the CPU does not have. */
 export function linkageOf(patch: Patch): Linkage {
   const words = new Map<string, number>();
   let wordCount = 0;
@@ -65,13 +76,6 @@ export function linkageOf(patch: Patch): Linkage {
       const facts = factsOf(patch.arch, relocation, section.name);
       const symbol = patch.symbols[relocation.symbol];
       const word = wordUse(facts.reference);
-      if (facts.reference === 'tls-desc' || facts.reference === 'tls-desc-call') {
-        throw new SutureError(
-          'UNSUPPORTED',
-          `the patch uses a TLS descriptor for ${symbol?.name ?? 'a variable'} (${facts.name} in ${section.name})`,
-          { remedy: 'build with -mtls-dialect=gnu (x86_64) or -mtls-dialect=trad (aarch64)' },
-        );
-      }
       if (word !== undefined) takeWord(word, relocation.symbol);
       if (symbol?.kind !== 'import') continue;
       const use = uses[symbol.importIndex];
@@ -88,7 +92,15 @@ export function linkageOf(patch: Patch): Linkage {
       }
     }
   }
-  return { words, wordCount, stubs, importUses: uses };
+  const hasDescriptors = [...words.keys()].some((key) => key.startsWith('descriptor '));
+  return {
+    words,
+    wordCount,
+    stubs,
+    descriptorCode: hasDescriptors ? stubs.size : undefined,
+    stubCount: stubs.size + (hasDescriptors ? 1 : 0),
+    importUses: uses,
+  };
 }
 
 function factsOf(arch: Arch, relocation: PatchRelocation, section: string): RelocationFacts {
@@ -158,6 +170,9 @@ export function linkInto(bytes: Uint8Array, input: LinkInput): void {
     relocateSection(arch, section, target, { place, got, valueOf: valueFor, nameOf });
   });
   fillWords(bytes, input);
+  const { descriptorCode } = input.linkage;
+  if (descriptorCode !== undefined)
+    bytes.set(arch.link.descriptorCode, layout.stubsOffset + arch.link.stub.size * descriptorCode);
   fillStubs(bytes, input, stubAt, wordAt);
 }
 
@@ -173,6 +188,10 @@ function fillWords(bytes: Uint8Array, input: LinkInput): void {
       store(word, addressOf(symbol, input));
     } else if (use === 'tpoff') {
       store(word, threadPointerOffset(symbol, input));
+    } else if (use === 'descriptor') {
+      const { code, argument } = descriptorFor(symbol, input);
+      store(word, code);
+      store(word + 1, argument);
     } else {
       const { storage, offset } = threadOffsetOf(symbol, input);
       if (storage.moduleId === undefined) {
@@ -245,6 +264,27 @@ function threadOffsetOf(symbol: PatchSymbol, input: LinkInput): ThreadOffset {
   // A local-dynamic reference names the object's own block through any symbol of it.
   if (symbol.kind === 'base' || symbol.kind === 'section') return { storage: input.ownStorage, offset: 0n };
   throw new SutureError('RELOCATION', `${symbol.name} is not thread-local`);
+}
+
+/**
+ * An offset that all threads share needs no more than our own code. Otherwise the variable's block is allocated thread
+ * by thread, and only what the dynamic linker made for a descriptor of the same variable finds it.
+ */
+function descriptorFor(symbol: PatchSymbol, input: LinkInput): Descriptor {
+  const { storage, offset } = threadOffsetOf(symbol, input);
+  if (storage.blockOffset !== undefined) {
+    const { layout, linkage, patch, region } = input;
+    const index = required(linkage.descriptorCode, 'code for TLS descriptors');
+    const code = plus(region, layout.stubsOffset + patch.arch.link.stub.size * index);
+    return { code, argument: storage.blockOffset + offset };
+  }
+  const present = storage.descriptors.get(offset);
+  if (present !== undefined) return present;
+  throw new SutureError(
+    'UNSUPPORTED',
+    `no TLS descriptor of this process leads to ${symbol.name} of ${storage.owner}`,
+    { remedy: 'let the fix use only thread-local variables that the object uses in the same way already' },
+  );
 }
 
 function threadPointerOffset(symbol: PatchSymbol, input: LinkInput): bigint {

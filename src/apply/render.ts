@@ -109,7 +109,7 @@ export function renderRegion(input: RenderInput): Uint8Array {
       textOffset: layout.textOffset,
       textSize: layout.textSize,
       stubsOffset: layout.stubsOffset,
-      stubsSize: input.link.linkage.stubs.size * patch.arch.link.stub.size,
+      stubsSize: input.link.linkage.stubCount * patch.arch.link.stub.size,
       manifestOffset: layout.manifestOffset,
       manifestSize: input.manifestBytes.length,
       functionsOffset: layout.functionsOffset,

@@ -133,6 +133,11 @@ export interface LinkFacts {
   readonly dtpmod: number;
   readonly dtpoff: number;
   readonly tlsdesc: number | undefined;
+  /**
+   * Function of a TLS descriptor whose second word is an offset from the thread pointer: it returns that word, and
+   * leaves every other register alone. "Thread-Local Storage Descriptors", 2.1 and 3.
+   */
+  readonly descriptorCode: Uint8Array;
   /** Types for 64-bit absolute and 32-bit pc-relative data in patch files. */
   readonly absolute64: number;
   readonly pcRelative32: number;

@@ -1,6 +1,7 @@
 /** The functions that a fix changes, found in the base and compared with what the base runs. */
 import type { ComposedFunction } from '../asm/difference.ts';
 import { hex, type Vaddr } from '../bytes/address.ts';
+import { STB_GLOBAL, STB_WEAK } from '../elf/constants.ts';
 import type { ElfImage } from '../elf/image.ts';
 import type { ElfSymbol } from '../elf/symbols.ts';
 import type { ManifestFunction } from '../patch/manifest.ts';
@@ -19,6 +20,8 @@ export type ChangedFunction =
     }
   /** The base has no such function: it was inlined everywhere, or the linker left it out. */
   | { readonly kind: 'absent' }
+  /** The base runs another unit's definition in the place of this weak one. */
+  | { readonly kind: 'overridden' }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 const REBUILD =
@@ -48,6 +51,7 @@ export function findChanged(
     );
   }
   const { address } = linked;
+  if (symbol.bind === STB_WEAK && linked.bind === STB_GLOBAL) return { kind: 'overridden' };
 
   const differences = [
     { name: fn.name, offset: placement.codeDifference(symbol, address), address },
@@ -103,11 +107,14 @@ function locate(
   placement: UnitPlacement,
   fn: ComposedFunction,
   symbol: ElfSymbol,
-): { readonly address: Vaddr; readonly size?: number } | { readonly ambiguous: number } | undefined {
+):
+  | { readonly address: Vaddr; readonly size?: number; readonly bind?: number }
+  | { readonly ambiguous: number }
+  | undefined {
   if (fn.linkage !== 'local') {
     const linked = hiddenOrGlobal(base, placement, fn.name);
     if (linked !== undefined) {
-      return 'ambiguous' in linked ? linked : { address: linked.value, size: linked.size };
+      return 'ambiguous' in linked ? linked : { address: linked.value, size: linked.size, bind: linked.bind };
     }
   }
   const address = placement.addressOf(symbol);

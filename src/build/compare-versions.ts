@@ -1,12 +1,14 @@
 /** Compares both versions of a unit and composes what its patch needs, ready to be linked. */
 import { archOfMachine } from '../arch/index.ts';
 import { type ComposedUnit, compareUnits, composeUnit, parseUnit, selectFunctions } from '../asm/index.ts';
+import { clonedFrom } from '../asm/stem.ts';
 import { SutureError } from '../base/errors.ts';
 import type { ElfImage } from '../elf/image.ts';
 import type { Acceptance } from './acceptance.ts';
 import { type AssemblerCommand, assembleUnit } from './assemble.ts';
 import { acceptedInWords, judgeDifference } from './difference-refusals.ts';
 import { reachThroughGot } from './got-access.ts';
+import { type LeftOut, leftOutOf, type NewSignature } from './left-out.ts';
 import type { Unit } from './project.ts';
 import type { Refused } from './result.ts';
 import { compilerEnvironment } from './toolchain.ts';
@@ -21,14 +23,16 @@ export interface ChangedUnit {
   readonly object: ElfImage;
   readonly originalObject: ElfImage;
   /** Changed functions that the user's patterns leave out. */
-  readonly leftOut: readonly string[];
+  readonly leftOut: readonly LeftOut[];
+  /** Functions of the patch that take or return something else than before, as far as debug information tells. */
+  readonly signatures: readonly NewSignature[];
   readonly warnings: readonly string[];
 }
 
 export type Comparison =
   | { readonly kind: 'same'; readonly warnings: readonly string[] }
   /** It differs, but in nothing that was selected. */
-  | { readonly kind: 'unselected'; readonly leftOut: readonly string[] }
+  | { readonly kind: 'unselected'; readonly leftOut: readonly LeftOut[] }
   | { readonly kind: 'changed'; readonly changed: ChangedUnit }
   | { readonly kind: 'refused'; readonly refused: readonly Refused[] };
 
@@ -57,7 +61,8 @@ export async function compareVersions(
   const difference = compareUnits(before, after);
   const { refused: unfit, accepted } = judgeDifference(name, difference, acceptance);
   const selection = selectFunctions(after, difference, wanted);
-  const { leftOut, neighbours } = selection;
+  const { neighbours } = selection;
+  const leftOut = leftOutOf(name, after, selection);
   if (selection.functions.size === 0 && unfit.length === 0)
     return leftOut.length > 0
       ? { kind: 'unselected', leftOut }
@@ -78,10 +83,15 @@ export async function compareVersions(
       ([brought, by]) => `${name}: ${brought} comes along: it was compiled together with ${by}`,
     ),
   ];
-  return { kind: 'changed', changed: { unit, name, composed, object, originalObject, leftOut, warnings } };
+  const signatures = composed.functions.flatMap((fn) => {
+    const change = types.signatures.get(clonedFrom(fn.name) ?? fn.name);
+    return change === undefined ? [] : [{ ...change, unit: name, isLocal: fn.linkage === 'local' }];
+  });
+  const changed = { unit, name, composed, object, originalObject, leftOut, signatures, warnings };
+  return { kind: 'changed', changed };
 }
 
-const NO_TYPES: TypeFindings = { refused: [], warnings: [] };
+const NO_TYPES: TypeFindings = { refused: [], warnings: [], signatures: new Map() };
 
 async function compareTypesOf(
   command: AssemblerCommand,

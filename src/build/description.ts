@@ -59,6 +59,12 @@ export class Description {
   #describeFunction(unit: number, unitName: string, fn: ComposedFunction): ManifestFunction | undefined {
     const found = this.#changed.get(unit, fn.name);
     if (found?.kind === 'refused') return undefined;
+    if (found?.kind === 'overridden') {
+      this.#warnings.push(
+        `the ${fn.name} of ${unitName} is not what runs: another definition takes its place`,
+      );
+      return undefined;
+    }
     const symbol = this.#definitions.label(unit, fn.label);
     const replacement = symbol && this.#definitions.range(unit, symbol);
     if (replacement === undefined) {

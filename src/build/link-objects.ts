@@ -256,7 +256,9 @@ function notInTarget(target: string, units: readonly ChangedUnit[]): Refused {
 function warningsOf(units: readonly ChangedUnit[]): string[] {
   return units.flatMap(({ name, leftOut, warnings }) => [
     ...warnings,
-    ...(leftOut.length > 0 ? [`${name}: left out by --function: ${leftOut.join(', ')}`] : []),
+    ...(leftOut.length > 0
+      ? [`${name}: left out by --function: ${leftOut.map((each) => each.name).join(', ')}`]
+      : []),
   ]);
 }
 

@@ -12,6 +12,7 @@ import { applyDiffs, type ChangedFile } from './diff.ts';
 import { diffName, type EarlierFix, loadEarlier, type SourceStates, sourceStates } from './earlier.ts';
 import { CleanUpOnExit } from './interruption.ts';
 import { recoverTree } from './journal.ts';
+import { type LeftOut, leftWithOldSignature, type NewSignature } from './left-out.ts';
 import { linkObjects, type OnTopOf } from './link-objects.ts';
 import { TreeLock } from './lock.ts';
 import { namePattern } from './name-pattern.ts';
@@ -79,7 +80,7 @@ export async function buildPatchSet(
             states,
           });
     if (refused.length > 0) return refusal(refused, clock);
-    if (changed.length === 0) throw nothingChanged(leftOut);
+    if (changed.length === 0) throw nothingChanged(leftOut.map(({ name }) => name));
 
     const compiler = await place.toolchain.version(changed[0]!.unit);
     const linked = linkObjects(project, changed, compiler, options, progress, onTop);
@@ -97,7 +98,7 @@ export async function buildPatchSet(
 interface Compared {
   readonly changed: ChangedUnit[];
   readonly refused: Refused[];
-  readonly leftOut: string[];
+  readonly leftOut: LeftOut[];
   readonly onTop?: OnTopOf;
 }
 
@@ -170,18 +171,24 @@ async function compareAll<V extends Versions>(
   const acceptance = new Acceptance(options.acceptData, options.acceptLayout);
   const changed: ChangedUnit[] = [];
   const refused: Refused[] = [];
-  const leftOut: string[] = [];
+  const leftOut: LeftOut[] = [];
+  const signatures: NewSignature[] = [];
   for (const version of versions) {
     const comparison = await during(`comparing both versions of ${version.name}`, () =>
       compare(version, wanted, acceptance),
     );
     if (comparison.kind === 'refused') refused.push(...comparison.refused.filter(isNews(refused)));
     else if (comparison.kind === 'unselected') leftOut.push(...comparison.leftOut);
-    else if (comparison.kind === 'changed') changed.push(comparison.changed);
+    else if (comparison.kind === 'changed') {
+      changed.push(comparison.changed);
+      leftOut.push(...comparison.changed.leftOut);
+      signatures.push(...comparison.changed.signatures);
+    }
     // No patch carries it: said here or nowhere.
     else for (const warning of comparison.warnings) progress.warn(warning);
   }
   for (const text of acceptance.useless) progress.warn(text);
+  refused.push(...leftWithOldSignature(leftOut, signatures));
   return { changed, refused, leftOut };
 }
 

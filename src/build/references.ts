@@ -168,7 +168,9 @@ export class References {
         return this.table.add(`base ${address} ${name}`, () => ({ kind: 'base', name, address, symbolType }));
       }
       case 'tls-base':
-        this.#noteExisting(unit, placement, name);
+        // The block as a whole has a name too, but is no variable.
+        if (placement.definition(name) !== undefined || this.#base.definitions(name).length > 0)
+          this.#noteExisting(unit, placement, name);
         return this.table.add(`tls ${found.offset} ${name}`, () => ({
           kind: 'tls-base',
           name,

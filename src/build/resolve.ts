@@ -37,7 +37,11 @@ export interface Reference {
   readonly weak: boolean;
 }
 
+/** Start of the object's own thread-local block, a name that linkers define for descriptors of the whole block. */
+const TLS_BLOCK = '_TLS_MODULE_BASE_';
+
 export function resolve(base: Base, placement: UnitPlacement, reference: Reference): Resolution {
+  if (reference.name === TLS_BLOCK) return { kind: 'tls-base', offset: 0n };
   return reference.scope === 'unit'
     ? resolveLocal(base, placement, reference)
     : resolveGlobal(base, placement, reference);

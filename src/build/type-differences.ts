@@ -5,8 +5,8 @@
 import { inflateSync } from 'node:zlib';
 import { SutureError } from '../base/errors.ts';
 import { debugSectionsOf } from '../dwarf/debug-sections.ts';
-import { compareTypes, type TypeChange } from '../dwarf/type-changes.ts';
-import { readTypeInfo, type TypeInfo } from '../dwarf/types.ts';
+import { compareTypes, type SignatureChange, type TypeChange } from '../dwarf/type-changes.ts';
+import { readTypeInfo, type TypeInfo, type TypeLayout } from '../dwarf/types.ts';
 import type { ElfImage } from '../elf/image.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { Refused } from './result.ts';
@@ -14,6 +14,8 @@ import type { Refused } from './result.ts';
 export interface TypeFindings {
   readonly refused: readonly Refused[];
   readonly warnings: readonly string[];
+  /** Functions that take or return something else than before, by symbol: both prototypes. */
+  readonly signatures: ReadonlyMap<string, SignatureChange>;
 }
 
 /** Compares the types of both versions of a unit; nothing is found when they were compiled without -g. */
@@ -25,11 +27,13 @@ export function typeDifferences(
 ): TypeFindings {
   const refused: Refused[] = [];
   const warnings: string[] = [];
+  const signatures = new Map<string, SignatureChange>();
   try {
     const [before, after] = [typesOf(original), typesOf(patched)];
-    if (before === undefined || after === undefined) return { refused, warnings };
+    if (before === undefined || after === undefined) return { refused, warnings, signatures };
     for (const change of compareTypes(before, after)) {
-      if (!isLayout(change, before)) warnings.push(inWords(unit, change));
+      if (change.kind === 'signature') signatures.set(change.function, change);
+      if (!isLayout(change, before, after)) warnings.push(inWords(unit, change));
       else if (acceptance.layout(change.type)) warnings.push(acceptedLayout(unit, change));
       else refused.push(refusedLayout(unit, change));
     }
@@ -37,7 +41,7 @@ export function typeDifferences(
     if (!(error instanceof SutureError)) throw error;
     warnings.push(`${unit}: types were not compared: ${error.message}`);
   }
-  return { refused, warnings };
+  return { refused, warnings, signatures };
 }
 
 function typesOf(image: ElfImage): TypeInfo | undefined {
@@ -47,9 +51,24 @@ function typesOf(image: ElfImage): TypeInfo | undefined {
 
 type LayoutChange = Extract<TypeChange, { kind: 'layout' }>;
 
-/** Enumerators are often renumbered by adding one before a closing "how many": worth a warning only. */
-function isLayout(change: TypeChange, { types }: TypeInfo): change is LayoutChange {
-  return change.kind === 'layout' && types.get(change.type)?.kind !== 'enum';
+/** Whether values that running processes hold mean something else by the new declaration. */
+function isLayout(change: TypeChange, before: TypeInfo, after: TypeInfo): change is LayoutChange {
+  if (change.kind !== 'layout') return false;
+  const [was, is] = [before.types.get(change.type), after.types.get(change.type)];
+  return was?.kind !== 'enum' || is === undefined || isRenumbered(was, is);
+}
+
+/** An enum often closes with a "how many" that moves when one is added before it: that one may, if it stays the last. */
+function isRenumbered(was: TypeLayout, is: TypeLayout): boolean {
+  const numbers = new Map(is.fields.map(({ name, bitOffset }) => [name, bitOffset]));
+  const isLast = (name: string, { fields }: TypeLayout): boolean => {
+    const number = fields.find((field) => field.name === name)?.bitOffset;
+    return number !== undefined && fields.every((each) => each.name === name || each.bitOffset < number);
+  };
+  return was.fields.some(({ name, bitOffset }) => {
+    const number = numbers.get(name);
+    return number !== undefined && number !== bitOffset && !(isLast(name, was) && isLast(name, is));
+  });
 }
 
 function layoutInWords({ type, sizes, fields }: LayoutChange): string {

@@ -14,6 +14,9 @@ import { R_AARCH64, relocations } from './relocations.ts';
 const STUB = [0x90000010, 0xf9400210, 0xd61f0200, 0xd503201f];
 const page = (address: bigint): bigint => address & -4096n;
 
+/** ldr x0, [x0, #8]; ret: the descriptor's address and the result are in x0. C libraries have the same code. */
+const DESCRIPTOR_CODE = Uint8Array.of(0x00, 0x04, 0x40, 0xf9, 0xc0, 0x03, 0x5f, 0xd6);
+
 /** The static linker leaves two words at the thread pointer to the thread control block. */
 const TCB_SIZE = 16n;
 
@@ -41,6 +44,7 @@ export const link: LinkFacts = {
   dtpmod: R_AARCH64.TLS_DTPMOD,
   dtpoff: R_AARCH64.TLS_DTPREL,
   tlsdesc: R_AARCH64.TLSDESC,
+  descriptorCode: DESCRIPTOR_CODE,
   absolute64: R_AARCH64.ABS64,
   pcRelative32: R_AARCH64.PREL32,
   // Variant I: the block follows the thread control block, at the block's own alignment.

@@ -11,6 +11,9 @@ const STUB_HOLE = 2;
 /** The distance counts from the end of the jump, not of the stub. */
 const STUB_JUMP_SIZE = 6;
 
+/** mov 8(%rax), %rax; ret: the descriptor's address and the result are in rax. C libraries have the same code. */
+const DESCRIPTOR_CODE = Uint8Array.of(0x48, 0x8b, 0x40, 0x08, 0xc3);
+
 export const link: LinkFacts = {
   stub: {
     size: STUB.length,
@@ -32,6 +35,7 @@ export const link: LinkFacts = {
   dtpmod: R_X86_64.DTPMOD64,
   dtpoff: R_X86_64.DTPOFF64,
   tlsdesc: R_X86_64.TLSDESC,
+  descriptorCode: DESCRIPTOR_CODE,
   absolute64: R_X86_64[64],
   pcRelative32: R_X86_64.PC32,
   // Variant II: the executable's block ends at the thread pointer, rounded to its alignment.
