@@ -61,41 +61,64 @@ export function findReference(
 interface Targets {
   readonly region: Region;
   readonly upperHalves: readonly number[];
-  includes(value: bigint): boolean;
+  readonly includes: Includes;
 }
 
+type Includes = (value: bigint) => boolean;
+
 function targetsIn(region: Region): Targets {
-  const { start, end, code, state, manifest } = region;
-  const rangeAt = (offset = 0, size = 0) => ({
+  const { start, end, state, manifest, added } = region;
+  const upperHalves: number[] = [];
+  for (let half = start >> 32n; half <= end >> 32n; half++) upperHalves.push(Number(half));
+  const includes =
+    state === undefined
+      ? isInForeign(region, added ?? [])
+      : isInOwn(region, state, manifest?.functions ?? []);
+  return { region, upperHalves, includes };
+}
+
+/** A region of LibcarePlus: data, constants and a table of jumps are wherever no function lies. */
+function isInForeign({ start, end, functions }: Region, added: NonNullable<Region['added']>): Includes {
+  const bodies = [
+    ...functions.map(({ replacement, replacementSize }) => ({ start: replacement, size: replacementSize })),
+    ...added,
+  ];
+  return (value) => {
+    if (value < start || value >= end) return false;
+    const isCode = bodies.some((body) => value >= body.start && value < body.start + BigInt(body.size));
+    return !isCode || added.some((body) => body.start === value);
+  };
+}
+
+function isInOwn(
+  { start, end, code, functions: changedFunctions }: Region,
+  state: NonNullable<Region['state']>,
+  functions: NonNullable<Region['manifest']>['functions'],
+): Includes {
+  const rangeAt = (offset: number, size: number) => ({
     start: start + BigInt(offset),
     end: start + BigInt(offset) + BigInt(size),
   });
   const isWithin = (value: bigint, range: { start: bigint; end: bigint }): boolean =>
     value >= range.start && value < range.end;
-  const first = region.functions[0];
-  const changed = manifest?.functions[first?.record ?? 0];
+  const first = changedFunctions[0];
+  const changed = functions[first?.record ?? 0];
   const text =
     first === undefined ? code.start : first.replacement - BigInt(changed?.replacement.offset ?? 0);
   const entries = new Set(
-    (manifest?.functions ?? [])
+    functions
       .filter(({ kind }) => kind === 'new')
       .map(({ replacement }) => text + BigInt(replacement.offset)),
   );
   // The unwinder's own words lead there, and those of exceptions that are long over; the program's never do.
   const unwinding = [
-    rangeAt(state?.ehFrameOffset, state?.ehFrameSize),
-    rangeAt(state?.exceptTableOffset, state?.exceptTableSize),
-    rangeAt(state?.unwindersOffset, state?.unwindersOffset ? Number(end - start) - state.unwindersOffset : 0),
+    rangeAt(state.ehFrameOffset, state.ehFrameSize),
+    rangeAt(state.exceptTableOffset, state.exceptTableSize),
+    rangeAt(state.unwindersOffset, state.unwindersOffset ? Number(end - start) - state.unwindersOffset : 0),
   ];
-  const stubs = rangeAt(state?.stubsOffset, state?.stubsSize);
-  const upperHalves: number[] = [];
-  for (let half = start >> 32n; half <= end >> 32n; half++) upperHalves.push(Number(half));
-  return {
-    region,
-    upperHalves,
-    includes(value) {
-      if (value >= code.end && value < end) return !unwinding.some((range) => isWithin(value, range));
-      return entries.has(value) || isWithin(value, stubs);
-    },
+  const stubs = rangeAt(state.stubsOffset, state.stubsSize);
+  return (value) => {
+    if (value >= code.end && value < end) return !unwinding.some((range) => isWithin(value, range));
+    return entries.has(value) || isWithin(value, stubs);
   };
 }

@@ -37,6 +37,8 @@ export interface Region {
   readonly buildId: string;
   /** Changed functions. */
   readonly functions: readonly RegionFunction[];
+  /** New functions, where no manifest tells of them. */
+  readonly added?: readonly { readonly start: Remote; readonly size: number }[];
   /** Where its code lies. */
   readonly code: { readonly start: Remote; readonly end: Remote };
   readonly undoOffset: number;
@@ -111,7 +113,7 @@ function readRegion(mapping: MappingView, tryRead: TryRead, arch: Arch): Region 
       ...common,
       origin: 'libcareplus',
       id: header.id,
-      functions: readRecords(bytes, size, mapping.start, header, tryRead, arch),
+      ...readRecords(bytes, size, mapping.start, header, tryRead, arch),
       code: { start: mapping.start, end: mapping.end },
       sequence: 0n,
       state: undefined,
@@ -150,8 +152,9 @@ function readRecords(
   header: { readonly recordsInRegion: number; readonly undoInRegion: number },
   tryRead: TryRead,
   arch: Arch,
-): RegionFunction[] {
-  const found: RegionFunction[] = [];
+): Required<Pick<Region, 'functions' | 'added'>> {
+  const functions: RegionFunction[] = [];
+  const added: { start: Remote; size: number }[] = [];
   const fromRegion = (offset: number, size: number): Uint8Array => {
     const inCode = offset + size <= bytes.length;
     const part = inCode ? bytes.subarray(offset, offset + size) : undefined;
@@ -162,10 +165,13 @@ function readRecords(
   };
   for (let record = 0; record < MAX_FUNCTIONS; record++) {
     const at = header.recordsInRegion + record * PatchRecord.size;
-    if (fromRegion(at, RECORD_TERMINATOR_SIZE).every((byte) => byte === 0)) return found;
+    if (fromRegion(at, RECORD_TERMINATOR_SIZE).every((byte) => byte === 0)) return { functions, added };
     const raw = PatchRecord.on(viewOf(fromRegion(at, PatchRecord.size)), 0);
-    if (raw.original === 0n && raw.originalSize === 0) continue;
-    found.push({
+    if (raw.original === 0n && raw.originalSize === 0) {
+      added.push({ start: remote(raw.replacement), size: raw.replacementSize });
+      continue;
+    }
+    functions.push({
       name: nameAt(remote(raw.name), tryRead),
       record,
       redirectAt: remote(raw.original),

@@ -8,12 +8,14 @@ import { writePatch } from '../patch/writer.ts';
 import type { Base } from './base.ts';
 import type { Introduced } from './compare-on-top.ts';
 import type { ChangedUnit } from './compare-versions.ts';
+import { type CompatResult, fitForLibcareplus } from './compat.ts';
 import type { EarlierFix } from './earlier.ts';
 import { findLinkedFiles } from './find-objects.ts';
 import { linkPatch } from './link.ts';
 import type { EarlierPatch } from './link-request.ts';
 import { openBase, type SymbolSources } from './open-base.ts';
 import type { LinkedObject, Project } from './project.ts';
+import type { Refusal } from './refusal.ts';
 import type { BuildOptions, BuiltPatch, Refused } from './result.ts';
 import { UnitPlacement } from './unit-placement.ts';
 
@@ -99,20 +101,19 @@ export function linkObjects(
       ...(options.keepTime === true ? { builtAt: Math.floor(Date.now() / 1000) } : {}),
     });
     if (result.kind === 'refused') {
-      refused.push(
-        ...result.refusals.map(
-          (refusal): Refused => ({
-            object: candidate.file,
-            what: refusal.what,
-            remedy: refusal.remedy ?? 'restart the program with a new build for this fix',
-            ...(refusal.unit === undefined ? {} : { unit: refusal.unit }),
-            ...(refusal.where === undefined ? {} : { where: refusal.where }),
-          }),
-        ),
-      );
+      refused.push(...result.refusals.map((refusal) => refusedIn(candidate.file, refusal)));
       continue;
     }
-    const { contents, warnings } = result;
+    const { warnings } = result;
+    const fitted: CompatResult =
+      options.compat === true
+        ? fitForLibcareplus(result.contents, base)
+        : { kind: 'fits', contents: result.contents };
+    if (fitted.kind === 'refused') {
+      refused.push(...fitted.refusals.map((refusal) => refusedIn(candidate.file, refusal)));
+      continue;
+    }
+    const { contents } = fitted;
     const { functions, variables } = contents.manifest;
     made.push({
       bytes: writePatch(contents, sha256),
@@ -227,6 +228,14 @@ function openCandidate(
   }
   return { base, present: all.filter((unit) => found.has(unit)) };
 }
+
+const refusedIn = (object: string, { unit, what, where, remedy }: Refusal): Refused => ({
+  object,
+  what,
+  remedy: remedy ?? 'restart the program with a new build for this fix',
+  ...(unit === undefined ? {} : { unit }),
+  ...(where === undefined ? {} : { where }),
+});
 
 function existing(file: string): string {
   try {

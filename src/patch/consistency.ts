@@ -53,8 +53,9 @@ function checkFunction(patch: Patch, fn: ManifestFunction, record: FunctionRecor
     throw bad(`${name} is called ${record.name} in the list for the loader`);
   }
   if (
-    (original === undefined ? undefined : BigInt(original.address)) !== record.original?.address ||
-    original?.size !== record.original?.size ||
+    // The list has the place of the redirect, behind a landing pad.
+    (original && BigInt(original.address) + BigInt(original.redirectOffset)) !== record.original?.address ||
+    (original && original.size - original.redirectOffset) !== record.original?.size ||
     fn.replacement.offset !== record.offset ||
     fn.replacement.size !== record.size ||
     patch.sections[record.section]?.name !== SECTION.text

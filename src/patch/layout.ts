@@ -80,6 +80,8 @@ export const SECTION = {
   rodata: '.kpatch.rodata',
   data: '.kpatch.data',
   bss: '.kpatch.bss',
+  /** Addresses that code reaches through a word, in patches that LibcarePlus's loader takes. */
+  words: '.kpatch.words',
   exceptTable: '.kpatch.gcc_except_table',
   frames: '.eh_frame',
   names: '.kpatch.strtab',

@@ -261,7 +261,8 @@ test('a file of LibcarePlus is one without our sections', () => {
       original?.size,
     ]),
     [
-      ['parse', 'changed', '0x1200', 64],
+      // Behind the landing pad, where the redirect goes.
+      ['parse', 'changed', '0x1204', 60],
       ['bounded', 'new', undefined, undefined],
     ],
   );

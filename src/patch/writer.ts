@@ -273,10 +273,12 @@ class Output {
     manifest.functions.forEach((fn, i) => {
       const at = i * PatchRecord.size;
       const record = PatchRecord.edit(viewOf(bytes), at);
-      record.originalSize = fn.original?.size ?? 0;
+      // Where the redirect goes: LibcarePlus would write its own over the landing pad.
+      const skipped = fn.original?.redirectOffset ?? 0;
+      record.originalSize = (fn.original?.size ?? 0) - skipped;
       record.replacementSize = fn.replacement.size;
       if (fn.original !== undefined) {
-        const address = BigInt(fn.original.address);
+        const address = BigInt(fn.original.address) + BigInt(skipped);
         const base = this.#baseSectionAt(address, fn.name);
         const symbol = this.#push({
           name: fn.name,
@@ -284,7 +286,7 @@ class Output {
           type: STT_FUNC,
           section: baseIndexOf(base),
           value: address - base.address,
-          size: fn.original.size,
+          size: fn.original.size - skipped,
         });
         refer(at + PatchRecord.offsets.original, symbol, 0n);
         for (const part of fn.original.parts) baseIndexOf(this.#baseSectionAt(BigInt(part.address), fn.name));

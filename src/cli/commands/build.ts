@@ -18,6 +18,7 @@ interface BuildFlags extends CommonFlags {
   readonly target?: string;
   readonly debug?: string;
   readonly jobs: number;
+  readonly compat?: boolean;
   readonly keepTime?: boolean;
   readonly report?: string;
 }
@@ -68,6 +69,7 @@ export function buildVerb(): Command {
       '--report <file>',
       'write a page for the reviewer: code of both versions side by side (HTML, needs objdump)',
     )
+    .option('--compat', 'make patches that LibcarePlus can load too, or say why that cannot be')
     .option('--keep-time', 'note the time of the build in the patch; two builds then differ');
   explained(
     command,
@@ -90,7 +92,7 @@ function patchId(text: string): string {
 async function build(diffs: string[], flags: BuildFlags, session: Session): Promise<ExitCode> {
   const { buildPatchSet } = await import('../../build/pipeline.ts');
   const { buildDocument, buildText } = await import('../../report/build.ts');
-  const { id, description, output, after, target, debug, jobs, keepTime } = flags;
+  const { id, description, output, after, target, debug, jobs, compat, keepTime } = flags;
   const options = {
     dir: process.cwd(),
     id,
@@ -104,6 +106,7 @@ async function build(diffs: string[], flags: BuildFlags, session: Session): Prom
     ...(after === undefined ? {} : { after }),
     ...(target === undefined ? {} : { target }),
     ...(debug === undefined ? {} : { debug }),
+    ...(compat === undefined ? {} : { compat }),
     ...(keepTime === undefined ? {} : { keepTime }),
   };
   const result = await buildPatchSet(options, session.progress);
