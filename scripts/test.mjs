@@ -48,6 +48,7 @@ const PHASES = [
   tests('rival', 'results compared with readelf, objdump, gdb, …', 'test/rival'),
   tests('fuzz', 'parsers under mutated input', 'test/fuzz'),
   tests('engine', 'the apply engine on live processes', 'test/apply'),
+  tests('endurance', 'targets that end, tools that are killed, cycle after cycle', 'test/endurance'),
   tests('programs', 'programs patched while they run', 'test/programs'),
   tests('build-systems', 'recording and patching under cmake, meson, ccache, …', 'test/build-systems'),
   tests('sqlite', 'the comparison on a unit of 270,000 lines', 'test/sqlite'),

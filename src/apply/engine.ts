@@ -155,26 +155,34 @@ function lowestAddress(): Remote {
 /** Turns refusals into outcomes; defects pass. */
 function guarded(target: Target, work: () => ProcessOutcome): ProcessOutcome {
   try {
-    return work();
+    const outcome = work();
+    // What cannot be found in a process that has gone meanwhile may have been there.
+    if (outcome.outcome === 'not-applicable' && isEnding(target)) throw target.gone();
+    return outcome;
   } catch (error) {
     if (!(error instanceof SutureError) || error.code === 'INTERNAL') throw error;
-    const reason = [
-      `${error.message} [${error.code}]`,
-      ...error.context.map((doing) => `while ${doing}`),
-    ].join(', ');
+    const { message, code, context, remedy } = explained(error, target);
     return {
       ...blank(target),
-      outcome: outcomeOf(error, target),
-      reason,
-      ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+      outcome: outcomeOf(code),
+      reason: [`${message} [${code}]`, ...context.map((doing) => `while ${doing}`)].join(', '),
+      ...(remedy === undefined ? {} : { remedy }),
     };
   }
 }
 
-function outcomeOf(error: SutureError, target: Target): ProcessOutcome['outcome'] {
-  if (error.code === 'PROCESS_GONE' || error.code === 'NO_PROCESS' || isEnding(target)) return 'gone';
-  if (error.code === 'BUSY') return 'busy';
-  if (error.code === 'IO' || error.code === 'SYSCALL') return 'failed';
+/** Whatever was found wrong with a process that has gone meanwhile, that it is gone is the reason. */
+function explained(error: SutureError, target: Target): SutureError {
+  if (error.code === 'PROCESS_GONE' || !isEnding(target)) return error;
+  const gone = target.gone();
+  gone.context.push(...error.context);
+  return gone;
+}
+
+function outcomeOf(code: SutureError['code']): ProcessOutcome['outcome'] {
+  if (code === 'PROCESS_GONE' || code === 'NO_PROCESS') return 'gone';
+  if (code === 'BUSY') return 'busy';
+  if (code === 'IO' || code === 'SYSCALL') return 'failed';
   return 'refused';
 }
 

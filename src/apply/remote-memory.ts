@@ -19,6 +19,14 @@ const MREMAP_MAYMOVE = 1n;
 const MREMAP_FIXED = 2n;
 const AT_FDCWD = -100n;
 const O_CLOEXEC = 0o2000000n;
+const O_APPEND = 0o2000n;
+const O_NONBLOCK = 0o4000n;
+const O_SYNC = 0o4010000n;
+/**
+ * With these a file is opened that is only read. None makes a difference then, and no program asks for all of them: so
+ * a descriptor that a killed command left open in the target is known among the program's own.
+ */
+export const OWN_OPEN = O_APPEND | O_NONBLOCK | O_SYNC | O_CLOEXEC;
 const NO_FILE = -1n;
 
 const EEXIST = 17;
@@ -122,6 +130,12 @@ export const exchangeCall = (arch: Arch, copy: Remote, size: number, original: R
   args: [copy, BigInt(size), BigInt(size), MREMAP_MAYMOVE | MREMAP_FIXED, original],
 });
 
+export const closeCall = (arch: Arch, descriptor: number | bigint): TargetCall => ({
+  kind: 'syscall',
+  number: arch.syscall.numbers.close,
+  args: [BigInt(descriptor)],
+});
+
 export interface CopyRequest {
   readonly at: Remote;
   readonly size: number;
@@ -158,16 +172,13 @@ export function mapCopy(arch: Arch, call: CallTarget, request: CopyRequest): boo
     return false;
   request.write(at, cString(file.path, size));
   const opened =
-    call([{ kind: 'syscall', number: numbers.openat, args: [AT_FDCWD, at, O_CLOEXEC, 0n] }])[0] ?? -1n;
+    call([{ kind: 'syscall', number: numbers.openat, args: [AT_FDCWD, at, OWN_OPEN, 0n] }])[0] ?? -1n;
   if (errorOf(opened) !== undefined) {
     unmap(arch, call, at, size);
     return false;
   }
   const mapped = [at, BigInt(size), protection, MAP_PRIVATE | MAP_FIXED, opened, BigInt(file.offset)];
-  const [result] = call([
-    { kind: 'syscall', number: numbers.mmap, args: mapped },
-    { kind: 'syscall', number: numbers.close, args: [opened] },
-  ]);
+  const [result] = call([{ kind: 'syscall', number: numbers.mmap, args: mapped }, closeCall(arch, opened)]);
   if (result === at) return true;
   unmap(arch, call, at, size);
   return false;

@@ -4,6 +4,7 @@ import type { Progress } from '../base/progress.ts';
 import { UndoList } from '../base/undo.ts';
 import { hex } from '../bytes/address.ts';
 import type { Patch } from '../patch/patch.ts';
+import { readersWith } from '../process/descriptors.ts';
 import { type RemoteCall, remoteCall } from '../process/remote-call.ts';
 import type { Target } from '../process/target.ts';
 import { Journal } from '../store/state.ts';
@@ -20,6 +21,7 @@ import { type ObjectPlan, type PlanOptions, type PlanResult, planApply, unconcer
 import { planRevert, type RevertChoice, type RevertPlan } from './plan-revert.ts';
 import { readRegions } from './region.ts';
 import { RegionKeeper } from './region-keeper.ts';
+import { closeCall, OWN_OPEN } from './remote-memory.ts';
 import type { ForbiddenRange } from './safety.ts';
 import { abandonedRanges, settlement } from './settle.ts';
 import { Snapshot } from './snapshot.ts';
@@ -132,7 +134,7 @@ export class Work {
   revert(chosen: RevertChoice, what: string): ProcessOutcome {
     const before = new Snapshot(this.#target);
     const { regions } = readRegions(before.maps(), before.memory.tryRead, before.arch);
-    if (!regions.some(chosen)) {
+    if (!regions.some(chosen) && !Journal.isLeft(this.#target)) {
       return this.#outcome('not-applicable', [], { reason: `the process has no patch ${what}` });
     }
     using journal = Journal.open(this.#target);
@@ -213,6 +215,11 @@ export class Work {
     const ran = left.filter((region) => !neverRan.includes(region));
     if (ran.length > 0) this.#keeper.letGo(ran, []);
     if (left.length + revert.length + journal.inherited.length === 0) return snapshot;
+    const opened = journal.inherited.length === 0 ? [] : readersWith(this.#target, OWN_OPEN);
+    for (const descriptor of opened) {
+      this.#access.call([closeCall(arch, descriptor)]);
+      this.#note(`descriptor ${descriptor}, which a killed command had opened, was closed`);
+    }
     const kept = regions.filter((region) => !left.includes(region) && !revert.includes(region));
     const intended = journal.inherited.filter(({ start }) => !kept.some((region) => region.start === start));
     for (const { start, size } of abandonedRanges(

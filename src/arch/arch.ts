@@ -209,6 +209,11 @@ export interface SyscallFacts {
    * finds it and calls rt_sigreturn, again if that was skipped.
    */
   readonly functionReturn: Uint8Array;
+  /**
+   * Code of a signal handler for our own process that takes the ends, and nothing else, of the threads which the 32-bit
+   * ids at `table` name, up to a zero. Without it a stop may wait for ever for a process that begins another program.
+   */
+  readonly endTaker?: (table: bigint) => Uint8Array;
   /** Bytes below the stack pointer that belong to the running function. */
   readonly redZone: number;
   /** NT_* of the register set that holds the floating point and vector registers. */

@@ -53,6 +53,18 @@ export class TargetMemory {
     );
   }
 
+  /** False once the address space has no users: the process ended, or executes another program in another one. */
+  inUse(): boolean {
+    if (!this.#open) return false;
+    try {
+      // Nothing can be mapped here, but only of an address space that is no more does the kernel say that it ends here.
+      return readSync(this.#descriptor, new Uint8Array(1), 0, 1, 0) > 0;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return true;
+    }
+  }
+
   close(): void {
     if (this.#open) closeSync(this.#descriptor);
     this.#open = false;

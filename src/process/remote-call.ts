@@ -6,12 +6,21 @@ import { parseActivity, parseStat, readProc } from '../sys/procfs.ts';
 import { getRegset, interrupt, NT_PRSTATUS, PTRACE_O_TRACESYSGOOD, seize } from '../sys/ptrace.ts';
 import { raisePriority, sleepMicroseconds } from '../sys/scheduler.ts';
 import { type RegisterFile, registersFromPrstatus } from '../unwind/frame.ts';
+import { takingEnds } from './ends.ts';
 import { type GoOn, prepare, runCalls } from './inject.ts';
 import type { Mapping } from './maps.ts';
 import { suspendSeccomp } from './seccomp.ts';
 import { requireNoShadowStack } from './shadow-stack.ts';
 import type { Target } from './target.ts';
-import { collect, deadlineIn, leaveLingering, letGo, reclaim, settleLingering } from './tracee.ts';
+import {
+  collect,
+  deadlineIn,
+  leaveLingering,
+  letGo,
+  reclaim,
+  releaseHeir,
+  settleLingering,
+} from './tracee.ts';
 import { findWays, type Ways } from './ways.ts';
 
 export type RemoteCall = TargetCall;
@@ -92,7 +101,8 @@ function callThrough(
   const lowerPriority = raisePriority();
   if (lowerPriority !== undefined) undo.note('scheduling priority', lowerPriority);
 
-  if (!reclaim(tid) && !trySeize(target, tid)) return 'it ended';
+  undo.note('tracing of what came after execve', () => releaseHeir(target));
+  if (!reclaim(tid) && !takingEnds(target, () => trySeize(target, tid))) return 'it ended';
   if (!interrupt(tid)) {
     leaveLingering(tid);
     return 'it ended';

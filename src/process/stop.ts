@@ -5,7 +5,7 @@
 import { SutureError } from '../base/errors.ts';
 import { UndoList } from '../base/undo.ts';
 import { interruptAfter } from '../sys/alarm.ts';
-import { parseStatus, readProc, threadIds } from '../sys/procfs.ts';
+import { threadIds } from '../sys/procfs.ts';
 import {
   interrupt,
   PTRACE_O_TRACECLONE,
@@ -15,6 +15,7 @@ import {
 } from '../sys/ptrace.ts';
 import { raisePriority } from '../sys/scheduler.ts';
 import { __WALL, WNOHANG, waitFor } from '../sys/wait.ts';
+import { takingEnds } from './ends.ts';
 import { explainSeize, requireWays, stoppedMeanwhile } from './remote-call.ts';
 import { requireNoShadowStack } from './shadow-stack.ts';
 import { Stopped } from './stopped.ts';
@@ -23,10 +24,12 @@ import {
   type Advance,
   advance,
   deadlineIn,
+  isTracedByUs,
   leaveLingering,
   letGo,
   nextReport,
   reclaim,
+  releaseHeir,
   settleLingering,
 } from './tracee.ts';
 
@@ -58,9 +61,10 @@ export function stopAll(target: Target, options: StopOptions): Stopped | StopTim
   const lowerPriority = raisePriority();
   if (lowerPriority !== undefined) undo.note('scheduling priority', lowerPriority);
   const gathering = new Gathering(target);
+  undo.note('tracing of what came after execve', () => releaseHeir(target));
   undo.note('tracing', () => gathering.letAllGo());
 
-  gathering.seizeAll();
+  takingEnds(target, () => gathering.seizeAll());
   const startedNs = process.hrtime.bigint();
   const late = gathering.collectAll(deadlineIn(options.collectDeadlineMs));
   if (late.length > 0) return { kind: 'timeout', tids: late };
@@ -122,16 +126,9 @@ class Gathering {
       seize(tid, STOP_OPTIONS);
       return true;
     } catch (error) {
-      return this.#isOurs(tid) || explainSeize(this.#target, tid, error);
+      // Traced already: born of a traced thread after the look began.
+      return isTracedByUs(this.#target.pid, tid) || explainSeize(this.#target, tid, error);
     }
-  }
-
-  /** Born of a traced thread after the look began. */
-  #isOurs(tid: number): boolean {
-    const text = readProc(`${this.#target.pid}/task/${tid}/status`);
-    // The tracer is a thread of ours, not necessarily the first.
-    const tracer = text === undefined ? undefined : readProc(`${parseStatus(text).TracerPid}/status`);
-    return tracer !== undefined && parseStatus(tracer).Tgid === process.pid;
   }
 
   /** Threads that did not stop before the deadline; empty if all stand still. */

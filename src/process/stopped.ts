@@ -9,7 +9,7 @@ import { type Injectable, prepare, runCalls, runChain } from './inject.ts';
 import { type Mapping, mappingAt } from './maps.ts';
 import { suspendSeccomp } from './seccomp.ts';
 import type { Target } from './target.ts';
-import { letGo } from './tracee.ts';
+import { letGo, releaseHeir } from './tracee.ts';
 import type { Ways } from './ways.ts';
 
 export interface StoppedThread {
@@ -123,6 +123,7 @@ export class Stopped implements Disposable {
     const heldMicroseconds = Number(process.hrtime.bigint() - this.stoppedAtNs) / 1000;
     this.#released = { heldMicroseconds };
     this.#circumstances.lowerPriority?.();
+    releaseHeir(this.target);
     return this.#released;
   }
 

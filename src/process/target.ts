@@ -77,8 +77,12 @@ export class Target {
     return tids;
   }
 
-  /** True while this very process (not a later one with its pid) runs. */
+  /** True while this very process (not a later one with its pid) runs the program that it ran when it was opened. */
   alive(): boolean {
+    return this.#runs() && this.memory.inUse();
+  }
+
+  #runs(): boolean {
     const stat = vitalsOf(this.pid)?.stat;
     return (
       stat !== undefined && stat.startTime === this.startTime && stat.state !== 'Z' && stat.state !== 'X'
@@ -93,7 +97,8 @@ export class Target {
   }
 
   gone(): SutureError {
-    return new SutureError('PROCESS_GONE', `process ${this.pid} (${this.comm}) ended`);
+    const what = this.#runs() ? 'began to execute another program, or is ending' : 'ended';
+    return new SutureError('PROCESS_GONE', `process ${this.pid} (${this.comm}) ${what}`);
   }
 
   close(): void {

@@ -1,16 +1,19 @@
 /** One traced thread: from its asked-for stop to its release. */
 import { SutureError } from '../base/errors.ts';
 import { interruptAfter } from '../sys/alarm.ts';
+import { parseStatus, readProc } from '../sys/procfs.ts';
 import {
   cont,
   detach,
   getEventMessage,
+  interrupt,
   PTRACE_EVENT_CLONE,
   PTRACE_EVENT_EXEC,
   PTRACE_EVENT_STOP,
 } from '../sys/ptrace.ts';
 import { STOPPING_SIGNALS } from '../sys/signals.ts';
 import { __WALL, type WaitStatus, WNOHANG, waitFor } from '../sys/wait.ts';
+import type { Target } from './target.ts';
 
 /** What a report of waitpid means for a thread that was interrupted. */
 export type Advance =
@@ -135,6 +138,23 @@ function schedule(): void {
   }, 1);
   // When we exit, the kernel detaches them.
   timer.unref();
+}
+
+/**
+ * Lets go of the thread that began another program and goes on under the id of the process: whoever traced it before
+ * traces it still, under an id of which nobody thinks. Nothing to do for a process that executes its program.
+ */
+export function releaseHeir({ pid, memory }: Target): void {
+  if (memory.inUse() || lingering.has(pid) || !isTracedByUs(pid, pid)) return;
+  interrupt(pid);
+  leaveLingering(pid);
+}
+
+/** The tracer that the kernel names is a thread of ours, not necessarily the first. */
+export function isTracedByUs(pid: number, tid: number): boolean {
+  const text = readProc(`${pid}/task/${tid}/status`);
+  const tracer = text === undefined ? undefined : readProc(`${parseStatus(text).TracerPid}/status`);
+  return tracer !== undefined && parseStatus(tracer).Tgid === process.pid;
 }
 
 /** Detaches a stopped thread; one that was killed meanwhile is left to be reaped. */

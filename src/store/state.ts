@@ -76,6 +76,14 @@ export class Journal implements Disposable {
     this.inherited = inherited;
   }
 
+  /** Whether a command is at work on the process, or was killed while it was. */
+  static isLeft(
+    target: { readonly pid: number; readonly startTime: bigint },
+    directory = stateDirectory(),
+  ): boolean {
+    return existsSync(pathOf(directory, target));
+  }
+
   /**
    * Takes the lock. Throws BUSY when another command is at work on the process, IO when the run directory cannot be
    * used.
@@ -87,7 +95,7 @@ export class Journal implements Disposable {
     try {
       mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
       requireOwn(directory);
-      const path = join(directory, `${target.pid}-${target.startTime}`);
+      const path = pathOf(directory, target);
       const { descriptor, inherited } = takeOver(path, target.pid);
       return new Journal(path, descriptor, inherited);
     } catch (error) {
@@ -126,6 +134,9 @@ export class Journal implements Disposable {
     }
   }
 }
+
+const pathOf = (directory: string, target: { readonly pid: number; readonly startTime: bigint }): string =>
+  join(directory, `${target.pid}-${target.startTime}`);
 
 /** Creates the file; when a dead command left one, takes its place and returns what that one intended. */
 function takeOver(path: string, pid: number): { descriptor: number; inherited: IntendedMapping[] } {

@@ -9,6 +9,9 @@ import { type CValue, cFunction, errno, NativeMemory } from './library.ts';
 const dlsym = cFunction('dlsym', 'uintptr_t', ['uintptr_t', 'const char *']);
 const sigaction = cFunction('sigaction', 'int', ['int', 'uintptr_t', 'uintptr_t']);
 const gettid = cFunction('gettid', 'int', []);
+const mmap = cFunction('mmap', 'long', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'long']);
+const mprotect = cFunction('mprotect', 'int', ['uintptr_t', 'size_t', 'int']);
+const memcpy = cFunction('memcpy', 'uintptr_t', ['uintptr_t', 'uintptr_t', 'size_t']);
 const timerCreate = cFunction('timer_create', 'int', ['int', 'uintptr_t', 'uintptr_t']);
 const timerSettime = cFunction('timer_settime', 'int', ['uintptr_t', 'int', 'uintptr_t', 'uintptr_t']);
 
@@ -23,6 +26,7 @@ const REPEAT_NS = 500_000n;
 // struct sigaction: handler, 128 bytes of mask, flags, restorer: 152 bytes; no SA_RESTART, which would repeat the call.
 // struct sigevent: value, signo, notify, tid: 64 bytes. struct itimerspec: interval and value, seconds and nanoseconds.
 const ACTION = 0;
+const HANDLER_PAGE = 4096;
 const EVENT = 160;
 const TIMER = 224;
 const TIME = 232;
@@ -47,11 +51,33 @@ const DISARM: Disposable = {
   },
 };
 
+/**
+ * Makes `code` what the signal calls, instead of the harmless function: position-independent, and as cautious as a signal
+ * handler must be. It stays for the life of the process.
+ */
+export function handleAlarmWith(code: Uint8Array): void {
+  const source = new NativeMemory(HANDLER_PAGE);
+  source.bytes.set(code);
+  // PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS; then PROT_READ | PROT_EXEC: never both.
+  const page = mmap(0, HANDLER_PAGE, 3, 0x22, -1, 0);
+  if (page < 0) throw new SystemError('mmap', errno());
+  memcpy(page, source.address, code.length);
+  must('mprotect', mprotect, page, HANDLER_PAGE, 5);
+  timer ??= createTimer();
+  handleWith(BigInt(page));
+}
+
+function handleWith(handler: bigint): void {
+  const { bytes, view, address } = memory();
+  bytes.fill(0, ACTION, EVENT);
+  view.setBigUint64(ACTION, handler, true);
+  must('sigaction', sigaction, SIGNAL, address + ACTION, 0);
+}
+
 function createTimer(): number {
   const { bytes, view, address } = memory();
-  bytes.fill(0);
-  view.setBigUint64(ACTION, BigInt(dlsym(0, 'abs')), true);
-  must('sigaction', sigaction, SIGNAL, address + ACTION, 0);
+  bytes.fill(0, EVENT);
+  handleWith(BigInt(dlsym(0, 'abs')));
   view.setInt32(EVENT + 8, SIGNAL, true);
   view.setInt32(EVENT + 12, SIGEV_THREAD_ID, true);
   view.setInt32(EVENT + 16, gettid(), true);

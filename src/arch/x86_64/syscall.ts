@@ -319,6 +319,26 @@ export const syscall: SyscallFacts = {
     ...[0x0f, 0x05], //                             syscall
     ...[0xeb, 0xf5], //                             jmp 1b
   ),
+  endTaker(table) {
+    const code = Uint8Array.of(
+      0x53, //                                      push %rbx
+      ...[0x48, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0], //   movabs $table,%rbx
+      ...[0x8b, 0x33], //                        1: mov (%rbx),%esi
+      ...[0x85, 0xf6], //                           test %esi,%esi
+      ...[0x74, 0x1d], //                           jz 2f
+      ...[0xbf, 1, 0, 0, 0], //                     mov $1,%edi             P_PID
+      ...[0x31, 0xd2], //                           xor %edx,%edx
+      ...[0x41, 0xba, 5, 0, 0, 0x40], //            mov $0x40000005,%r10d   WNOHANG | WEXITED | __WALL
+      ...[0x45, 0x31, 0xc0], //                     xor %r8d,%r8d
+      ...[0xb8, 0xf7, 0, 0, 0], //                  mov $247,%eax           waitid
+      ...[0x0f, 0x05], //                           syscall
+      ...[0x48, 0x83, 0xc3, 4], //                  add $4,%rbx
+      ...[0xeb, 0xdd], //                           jmp 1b
+      ...[0x5b, 0xc3], //                        2: pop %rbx; ret
+    );
+    viewOf(code).setBigUint64(3, table, true);
+    return code;
+  },
   redZone: 128, // psABI 3.2.2
   extendedStateNote: 0x202, // NT_X86_XSTATE
   signalFrame,
