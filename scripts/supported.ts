@@ -4,26 +4,42 @@
 //   node --import tsx scripts/supported.ts --check   fails when the page is not what would be written
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Case, loadCases } from '../test/programs/case.ts';
+import { type Case, type Expectation, loadCases } from '../test/programs/case.ts';
 import { repository } from '../test/programs/harness.ts';
 
 const page = join(repository, 'docs', 'supported.md');
 const cases = loadCases(join(repository, 'test', 'programs'));
 
-const refusedToApply = ({ expected }: Case): boolean =>
+interface Run {
+  readonly flags: readonly string[];
+  readonly expected: Expectation;
+}
+
+const refusedToApply = (expected: Expectation): boolean =>
   expected.kind === 'patched' && expected.refusedToApply !== undefined;
 
-const sections: [title: string, belongs: (one: Case) => boolean][] = [
-  ['Patched', (one) => one.expected.kind === 'patched' && !refusedToApply(one)],
-  ['Patched, in a scenario of its own', ({ expected }) => expected.kind === 'scenario'],
-  ['Nothing to patch (exit 3)', ({ expected }) => expected.kind === 'nothing'],
-  ['Refused when the patch is built (exit 6)', ({ expected }) => expected.kind === 'refused'],
+const sections: [title: string, belongs: (expected: Expectation) => boolean][] = [
+  ['Patched', (expected) => expected.kind === 'patched' && !refusedToApply(expected)],
+  ['Patched, in a scenario of its own', ({ kind }) => kind === 'scenario'],
+  ['Nothing to patch (exit 3)', ({ kind }) => kind === 'nothing'],
+  ['Refused when the patch is built (exit 6)', ({ kind }) => kind === 'refused'],
   ['Refused when the patch is applied, with nothing changed (exit 4)', refusedToApply],
 ];
 
-function row({ name, about, flags, matrix }: Case): string {
-  const runs = matrix.map((more) => [...flags, ...more].join(' ') || 'no flags').map((text) => `\`${text}\``);
-  return `| ${about.replaceAll('|', '\\|')} | ${runs.join(', ')} | ${name} |`;
+function row({ name, about }: Case, runs: readonly Run[]): string {
+  const flags = runs.map((run) => `\`${run.flags.join(' ') || 'no flags'}\``);
+  return `| ${about.replaceAll('|', '\\|')} | ${flags.join(', ')} | ${name} |`;
+}
+
+/** The runs of each case that end in the same way. */
+function rows(belongs: (expected: Expectation) => boolean): string[] {
+  return cases.flatMap((one) => {
+    const runs = one.matrix.map(
+      (more): Run => ({ flags: [...one.flags, ...more], expected: one.expected(more) }),
+    );
+    const own = runs.filter(({ expected }) => belongs(expected));
+    return own.length === 0 ? [] : [row(one, own)];
+  });
 }
 
 const text = [
@@ -31,10 +47,10 @@ const text = [
   '',
   'Made from the programs in test/programs by `node --import tsx scripts/supported.ts`. Each is compiled with each of its sets of flags,',
   'patched while it runs, watched before, after and reverted, or seen to be refused, by `npm test`.',
-  ...sections.flatMap(([title, belongs]) => {
-    const own = cases.filter(belongs);
-    return ['', `## ${title}`, '', '| what | flags | case |', '| --- | --- | --- |', ...own.map(row)];
-  }),
+  ...sections.flatMap(([title, belongs]) => [
+    ...['', `## ${title}`, '', '| what | flags | case |', '| --- | --- | --- |'],
+    ...rows(belongs),
+  ]),
   '',
 ].join('\n');
 

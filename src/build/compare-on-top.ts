@@ -17,7 +17,7 @@ import { SECTION } from '../patch/layout.ts';
 import type { Acceptance } from './acceptance.ts';
 import { assembleUnit } from './assemble.ts';
 import { firstDifference, maskCode } from './code-match.ts';
-import { assemblerCommand, type Comparison, compareVersions } from './compare-versions.ts';
+import { assemblerCommand, type Comparison, compareVersions, objectOf } from './compare-versions.ts';
 import type { EarlierFix } from './earlier.ts';
 import { reachThroughGot } from './got-access.ts';
 import type { Refused } from './result.ts';
@@ -56,9 +56,9 @@ export async function compareOnTop(
     };
   }
   const command = assemblerCommand(unit);
-  const baseObject = await assembleUnit(command, base, `the base’s ${name}`);
+  const baseObject = await objectOf(versions.baseObject, command, base, `the base’s ${name}`);
   const arch = archOfMachine(baseObject.machine);
-  const comparison = await compareVersions(versions, wanted, acceptance);
+  const comparison = await compareVersions({ ...versions, baseObject: undefined }, wanted, acceptance);
   if (arch === undefined) return { ...comparison, introduced: NOTHING, isTouchedEarlier: false };
   const before = parseUnit(base, arch.assembly, name);
   const fixed = parseUnit(original, arch.assembly, name);

@@ -3,7 +3,7 @@ import { archOfMachine } from '../arch/index.ts';
 import { type ComposedUnit, compareUnits, composeUnit, parseUnit, selectFunctions } from '../asm/index.ts';
 import { clonedFrom } from '../asm/stem.ts';
 import { SutureError } from '../base/errors.ts';
-import type { ElfImage } from '../elf/image.ts';
+import { ElfImage } from '../elf/image.ts';
 import type { Acceptance } from './acceptance.ts';
 import { type AssemblerCommand, assembleUnit } from './assemble.ts';
 import { acceptedInWords, judgeDifference } from './difference-refusals.ts';
@@ -42,14 +42,14 @@ export type Comparison =
  * @throws SutureError BAD_FORMAT for assembler text that cannot be read, COMPILE when it cannot be assembled
  */
 export async function compareVersions(
-  { unit, name, original, patched }: Versions,
+  { unit, name, original, patched, baseObject }: Versions,
   wanted: (name: string) => boolean,
   acceptance: Acceptance,
 ): Promise<Comparison> {
   // The same bytes in, the same bytes out: most units that a header reaches are done here.
   if (original.equals(patched)) return { kind: 'same', warnings: [] };
   const command = assemblerCommand(unit);
-  const originalObject = await assembleUnit(command, original, `the original ${name}`);
+  const originalObject = await objectOf(baseObject, command, original, `the original ${name}`);
   const arch = archOfMachine(originalObject.machine);
   if (arch === undefined)
     throw new SutureError(
@@ -89,6 +89,16 @@ export async function compareVersions(
   });
   const changed = { unit, name, composed, object, originalObject, leftOut, signatures, warnings };
   return { kind: 'changed', changed };
+}
+
+/** The object file as the compiler made it, or else assembled from its text. */
+export async function objectOf(
+  direct: Buffer | undefined,
+  command: AssemblerCommand,
+  text: Buffer,
+  what: string,
+): Promise<ElfImage> {
+  return direct === undefined ? await assembleUnit(command, text, what) : ElfImage.parse(direct, what);
 }
 
 const NO_TYPES: TypeFindings = { refused: [], warnings: [], signatures: new Map() };

@@ -24,7 +24,14 @@ import { compileThree } from './three-versions.ts';
 import { Toolchain } from './toolchain.ts';
 import { reachOf, type TouchedFile } from './units.ts';
 import { reportUnread } from './unread.ts';
-import { compileOriginals, compilePatched, nameOf, type Versions, type Workplace } from './versions.ts';
+import {
+  compileObjects,
+  compileOriginals,
+  compilePatched,
+  nameOf,
+  type Versions,
+  type Workplace,
+} from './versions.ts';
 import { checkOutputFolder, writePatches } from './write-patches.ts';
 
 /**
@@ -112,6 +119,8 @@ async function compareTwo(
   const originals = await compileOriginals(units, place);
   clock.lap('compileOriginal');
   const patched = await compilePatched(units, files, place);
+  const isDifferent = (i: number): boolean => !originals[i]!.equals(patched[i]!);
+  const objects = await compileObjects(units, [], place, isDifferent);
   clock.lap('compilePatched');
   const versions = units.map(
     (unit, i): Versions => ({
@@ -119,6 +128,7 @@ async function compareTwo(
       name: nameOf(unit, place.root),
       original: originals[i]!,
       patched: patched[i]!,
+      baseObject: objects[i],
     }),
   );
   const compared = await compareAll(versions, options, place.progress, compareVersions);

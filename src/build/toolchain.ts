@@ -36,21 +36,43 @@ export class Toolchain {
    * @throws SutureError COMPILE with the compiler's words, TOOLCHAIN when it cannot be run
    */
   async assemblerText(unit: Unit, what: string): Promise<Buffer> {
+    return await this.#output(unit, what, 'unit.s', ['-S']);
+  }
+
+  /**
+   * Whether the compiler makes object files without a text between: the same code assembled from its text may have
+   * other bytes (clang encodes `shl $1` in two ways and, without optimization, writes every jump in its long form).
+   */
+  async isDirect(unit: Unit): Promise<boolean> {
+    return DIRECT.test(await this.version(unit));
+  }
+
+  /**
+   * The unit as the object file that its command makes, or puts into the link, with such a compiler.
+   * @throws SutureError as `assemblerText`
+   */
+  async object(unit: Unit, what: string): Promise<Buffer> {
+    // Long jumps are the driver's choice where an object is what it was asked for.
+    const jumps = unit.command.stage === 'object' ? [] : ['-mno-relax-all'];
+    return await this.#output(unit, what, 'unit.o', ['-c', ...jumps]);
+  }
+
+  async #output(unit: Unit, what: string, name: string, how: readonly string[]): Promise<Buffer> {
     // Some options put the output's name into the code (--coverage): it is the same for both versions.
     const folder = path.join(this.#folder, String(this.#sequence++), 'out');
     fs.mkdirSync(folder, { recursive: true });
-    const output = path.join(folder, 'unit.s');
+    const output = path.join(folder, name);
     const seed = unit.command.options.some((option) => option.startsWith('-frandom-seed'));
     const ended = await this.#compile(unit, [
       // Without a seed the names of some file-local symbols are random (GCC manual, -frandom-seed).
       ...(seed ? [] : [`-frandom-seed=${unit.sourceArgument}`]),
       // Line directives in the text must not turn into errors by -Werror; what matters is the code.
-      ...['-w', '-fdiagnostics-color=never', '-S', '-o', output],
+      ...['-w', '-fdiagnostics-color=never', ...how, '-o', output],
     ]);
     if (ended.status !== 0) throw compileError(unit, what, ended);
-    const text = fs.readFileSync(output);
+    const bytes = fs.readFileSync(output);
     fs.rmSync(path.dirname(folder), { recursive: true, force: true });
-    return text;
+    return bytes;
   }
 
   /** Absolute paths of the files that the compiler reads for the unit; undefined if it fails. */
@@ -103,6 +125,8 @@ export class Toolchain {
   }
 }
 
+/** Compilers, by what they say of themselves, with an assembler of their own inside. */
+const DIRECT = /\b(clang|LLVM)\b/;
 /** The most of a compiler's messages that is kept, in characters. */
 const MESSAGE_LIMIT = 64 * 1024;
 /** Lines of a compiler's messages that are shown. */

@@ -17,6 +17,8 @@ export interface Versions {
   /** Assembler text, one character per byte. */
   readonly original: Buffer;
   readonly patched: Buffer;
+  /** Object file of what the base was linked from; undefined: what its text assembles to. */
+  readonly baseObject: Buffer | undefined;
 }
 
 /** What the compilation works with. */
@@ -49,6 +51,26 @@ export async function compileOriginals(
     progress.step('compiling the originals', ++done, units.length);
     return text;
   });
+}
+
+/**
+ * Object files of what the base was linked from, for those units that `isWanted`, from compilers whose text does not
+ * tell every byte; undefined for the others. `files` lead from the tree to the source of the base.
+ */
+export async function compileObjects(
+  units: readonly Unit[],
+  files: readonly ChangedFile[],
+  workplace: Workplace,
+  isWanted: (index: number) => boolean,
+): Promise<(Buffer | undefined)[]> {
+  const { root, toolchain, jobs } = workplace;
+  const direct = await inParallel(units, jobs, async (unit, i) => isWanted(i) && toolchain.isDirect(unit));
+  const compile = (): Promise<(Buffer | undefined)[]> =>
+    inParallel(units, jobs, async (unit, i) =>
+      direct[i] === true ? await toolchain.object(unit, `the original ${nameOf(unit, root)}`) : undefined,
+    );
+  if (files.length === 0 || !direct.includes(true)) return await compile();
+  return await withChanges(changesOf(files, root, true), workplace, compile);
 }
 
 /**

@@ -19,6 +19,10 @@
  *     // refused to apply: text                  `suture apply` refuses with this text: exit 4
  *     // option: --function f                    more words for `suture build`
  *     // scenario: file                          driven by that test beside main.c, not by the common one
+ *
+ * What a compiler makes of the same fix differs: `// changed by clang -O2: call` says what is expected of the runs whose
+ * flags have both words. The last such directive that fits counts; one that says how the case ends (`nothing by clang`,
+ * `refused by …`, `after by …`) takes the place of any other end.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -32,7 +36,8 @@ export interface Case {
   readonly needs: readonly string[];
   readonly options: readonly string[];
   readonly scenario: string | undefined;
-  readonly expected: Expectation;
+  /** What is expected of a run with these flags, those of the case included. */
+  readonly expected: (variant: readonly string[]) => Expectation;
   /** File contents by path, before and after the fix. */
   readonly before: ReadonlyMap<string, string>;
   readonly after: ReadonlyMap<string, string>;
@@ -86,42 +91,65 @@ export function loadCase(folder: string, name: string): Case {
   const main = files.find(([path]) => isMain(path));
   if (main === undefined) throw new Error(`${directory} has neither main.c nor main.cpp`);
   const directives = readDirectives(main[1], `${name}/${main[0]}`);
-  const one = (key: Key): string | undefined => directives.get(key);
-  const words = (key: Key): string[] => one(key)?.split(/\s+/).filter(Boolean) ?? [];
+  const one = (key: Key): string | undefined => directives.find((each) => each.key === key)?.value;
+  const words = (key: Key): string[] => wordsOf(one(key) ?? '');
   const about = one('about');
   if (about === undefined) throw new Error(`${name}/${main[0]} has no "// about:"`);
   return {
     name,
     about,
     flags: words('flags'),
-    matrix: (one('matrix') ?? '').split('|').map((flags) => flags.split(/\s+/).filter(Boolean)),
+    matrix: readMatrix(one('matrix') ?? ''),
     links: words('links'),
     needs: words('needs'),
     options: words('option'),
     scenario: one('scenario'),
-    expected: expectation(directives, name),
+    expected: (variant) => expectation(directives, [...words('flags'), ...variant], name),
     before: version(files, 'before'),
     after: version(files, 'after'),
   };
 }
 
+/** The sets of flags in a `matrix` directive. */
+export function readMatrix(text: string): string[][] {
+  return text.split('|').map(wordsOf);
+}
+
 const isMain = (path: string): boolean => path === 'main.c' || path === 'main.cpp';
 
-function expectation(directives: ReadonlyMap<Key, string>, name: string): Expectation {
-  if (directives.has('scenario')) return { kind: 'scenario' };
-  if (directives.has('nothing')) return { kind: 'nothing' };
-  const refused = directives.get('refused');
-  if (refused !== undefined) return { kind: 'refused', text: refused };
+interface Directive {
+  readonly key: Key;
+  /** The directive holds for runs that have all of these flags. */
+  readonly by: readonly string[];
+  readonly value: string;
+}
+
+/** Directives that say how a case ends. */
+const ENDS: readonly Key[] = ['scenario', 'nothing', 'refused', 'after', 'refused to apply'];
+
+function expectation(directives: readonly Directive[], flags: readonly string[], name: string): Expectation {
+  const fits = directives.filter(({ by }) => by.every((flag) => flags.includes(flag)));
+  const one = (key: Key): string | undefined => fits.findLast((each) => each.key === key)?.value;
+  const ends = fits.filter(({ key }) => ENDS.includes(key));
+  // Of those that hold for all runs the first counts, and before it the last of those for some.
+  const end = ends.findLast(({ by }) => by.length > 0) ?? ends[0];
+  if (end === undefined) throw new Error(`${name}/main.c says not what it expects`);
+  switch (end.key) {
+    case 'scenario':
+    case 'nothing':
+      return { kind: end.key };
+    case 'refused':
+      return { kind: 'refused', text: end.value };
+  }
   const calls = (key: Key): string[] | undefined =>
-    directives
-      .get(key)
+    one(key)
       ?.split('|')
       .map((text) => text.trim());
   const before = calls('before');
-  const refusedToApply = directives.get('refused to apply');
+  const refusedToApply = end.key === 'refused to apply' ? end.value : undefined;
   const after = calls('after') ?? (refusedToApply === undefined ? undefined : before);
   if (before === undefined || after === undefined) throw new Error(`${name}/main.c says not what it expects`);
-  const names = (key: Key): string[] => directives.get(key)?.split(/\s+/).filter(Boolean).sort() ?? [];
+  const names = (key: Key): string[] => wordsOf(one(key) ?? '').sort();
   return {
     kind: 'patched',
     before,
@@ -133,16 +161,19 @@ function expectation(directives: ReadonlyMap<Key, string>, name: string): Expect
   };
 }
 
-function readDirectives(text: string, where: string): Map<Key, string> {
-  const directives = new Map<Key, string>();
+function readDirectives(text: string, where: string): Directive[] {
+  const directives: Directive[] = [];
   for (const line of text.split('\n')) {
     if (!line.startsWith('//')) break;
-    const [, key = '', value = ''] = /^\/\/ ([a-z ]+?)(?::\s*(.*))?$/.exec(line) ?? [];
+    const [, key = '', by = '', value = ''] = DIRECTIVE.exec(line) ?? [];
     if (!(KEYS as readonly string[]).includes(key)) throw new Error(`${where}: no such directive: ${line}`);
-    directives.set(key as Key, value.trim());
+    directives.push({ key: key as Key, by: wordsOf(by), value: value.trim() });
   }
   return directives;
 }
+
+const DIRECTIVE = /^\/\/ ([a-z ]+?)(?: by ([^:]*))?(?::(?:\s+(.*))?)?$/;
+const wordsOf = (text: string): string[] => text.split(/\s+/).filter(Boolean);
 
 /** A file all of whose lines belong to the other version does not exist in this one. */
 function version(
@@ -154,7 +185,7 @@ function version(
   for (const [path, text] of files) {
     const lines = text
       .split('\n')
-      .filter((line) => !(line.startsWith('// ') && isMain(path) && /^\/\/ [a-z ]+(:|$)/.test(line)))
+      .filter((line) => !(isMain(path) && DIRECTIVE.test(line)))
       .filter((line) => !line.endsWith(`// ${dropped}`))
       .map((line) => (line.endsWith(`// ${which}`) ? line.slice(0, -`// ${which}`.length).trimEnd() : line));
     if (lines.some((line) => line !== '')) result.set(path, lines.join('\n'));

@@ -162,7 +162,9 @@ export class Workspace {
     if (files.has('Makefile')) return;
     const objects = filesBelow(this.tree)
       .filter((path) => /\.(c|cpp)$/.test(path))
-      .map((path) => path.replace(/(c|cpp)$/, 'o'));
+      .map((path) => path.replace(/(c|cpp)$/, 'o'))
+      // The last function of the program may have no filler behind it: the driver's, not the case's.
+      .sort((a, b) => Number(a === 'driver.o') - Number(b === 'driver.o'));
     const makefile = [
       'include settings.mk',
       `prog: ${objects.join(' ')}`,

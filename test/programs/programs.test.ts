@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { type Case, loadCases } from './case.ts';
+import { type Case, loadCases, readMatrix } from './case.ts';
 import {
   assertExit,
   type BuildReport,
@@ -14,13 +14,15 @@ import {
   Workspace,
 } from './harness.ts';
 
+// SUTURE_CASES=a,b runs these cases only, SUTURE_MATRIX='clang -O0 | clang -O2' with these flags instead of their own.
 const only = process.env.SUTURE_CASES?.split(',');
+const matrix = process.env.SUTURE_MATRIX === undefined ? undefined : readMatrix(process.env.SUTURE_MATRIX);
 const cases = loadCases(join(repository, 'test/programs')).filter(({ name }) => only?.includes(name) ?? true);
 
 describe('programs', { concurrency: 2 }, () => {
   for (const one of cases) {
     if (one.scenario !== undefined) continue;
-    for (const variant of one.matrix) {
+    for (const variant of matrix ?? one.matrix) {
       test([one.name, ...variant].join(' '), () => runCase(one, variant));
     }
   }
@@ -32,7 +34,7 @@ async function runCase(one: Case, variant: readonly string[]): Promise<void> {
     const digest = workspace.digest();
     const built = await workspace.build(one.name, ...one.options, diff);
     assert.equal(workspace.digest(), digest, 'suture build must leave the tree as it was');
-    const { expected } = one;
+    const expected = one.expected(variant);
     switch (expected.kind) {
       case 'nothing':
         return assertExit(built, 3);
