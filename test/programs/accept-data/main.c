@@ -1,5 +1,5 @@
 // about: a changed initial value and a changed constant, accepted with --accept-data: live data stays as it is
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O2
 // option: --accept-data limit --accept-data shared
 // before: 3 of 10, 1 | 4 of 10, 2
 // after: 13 of 10, 1 | 14 of 10, 2

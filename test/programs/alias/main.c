@@ -1,8 +1,9 @@
 // about: a changed function that has a second name
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 2 2 | 3 3
 // after: 12 12 | 13 13
 // changed: step
+// changed by clang -O2: call step
 #include <stdio.h>
 
 __attribute__((noipa)) int step(int n) {

@@ -1,5 +1,5 @@
 // about: alloca and arrays of variable length
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 0 1 | 0 1 4
 // after: 1 2 1 | 1 2 5 8
 // changed: squares

@@ -1,5 +1,5 @@
 // about: inline assembly that jumps to labels of C
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // before: odd | even | odd
 // after: odd! | even! | odd!
 // changed: parity

@@ -1,5 +1,5 @@
 // about: a changed initial value of a variable that lives already
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // refused: limit
 #include <stdio.h>
 

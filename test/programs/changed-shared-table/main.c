@@ -1,5 +1,5 @@
 // about: a changed constant table that unchanged code and live data reach
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // refused: table
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 // about: a changed size of a variable that lives already
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // refused: names
 #include <stdio.h>
 

@@ -1,8 +1,10 @@
 // about: a changed function of which gcc made copies for constant arguments (.constprop)
 // flags: -O3 -fno-inline
+// matrix: | clang
 // before: 11 21 1 | 22 42 4
 // after: 12 22 2 | 23 43 5
 // changed: mix mix.constprop.0 mix.constprop.1
+// changed by clang: mix
 #include <stdio.h>
 
 static int mix(int n, int factor, int scale) {

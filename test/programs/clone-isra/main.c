@@ -1,8 +1,10 @@
 // about: a changed function that gcc gave another signature (.isra)
 // flags: -O2
+// matrix: | clang
 // before: 3 | 5
 // after: 13 | 15
 // changed: sum.isra.0
+// changed by clang: sum
 #include <stdio.h>
 
 struct pair {

@@ -1,8 +1,10 @@
 // about: a changed function that gcc inlined in part and split the rest from (.part)
 // flags: -O2
+// matrix: | clang
 // before: 0 0 | 6 16
 // after: 0 0 | 7 17
 // changed: one.part.0
+// changed by clang: call
 #include <stdio.h>
 
 static volatile int sink;

@@ -1,5 +1,5 @@
 // about: a .cold part that the fix adds, and one that it takes away
-// matrix: -O2 | -O3
+// matrix: -O2 | -O3 | clang -O2
 // before: 1 odd 1 | 2 even 2
 // after: cold 1 odd 1 | 2 even 2
 // changed: first second

@@ -1,5 +1,5 @@
 // about: a changed function that gcc splits into a hot and a .cold part
-// matrix: -O2 | -O3 | -O2 -fno-pie -no-pie
+// matrix: -O2 | -O3 | -O2 -fno-pie -no-pie | clang -O2
 // before: 1 | 2: many, many! 4
 // after: 1 | 2: many indeed, many indeed! 6
 // changed: check

@@ -1,5 +1,5 @@
 // about: a fix that changes comments and white space only
-// matrix: -O0 | -O2 -g
+// matrix: -O0 | -O2 -g | clang -O2
 // nothing
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 // about: common symbols
 // flags: -fcommon
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 1 1 | 2 3
 // after: 3 113 | 4 133
 // reverted: 5 34

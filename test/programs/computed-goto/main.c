@@ -1,5 +1,5 @@
 // about: computed goto through a table of labels
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O0 | clang -O2
 // before: aab | baab
 // after: aabz | baabz
 // changed: interpret

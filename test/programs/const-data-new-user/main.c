@@ -1,8 +1,10 @@
 // about: an existing constant that a changed function begins to use
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O2
 // before: 1 10 | 2 20
 // after: 11 10 | 22 20
 // changed: first
+// changed by clang -O2: call
+// new by clang -O2: first
 #include <stdio.h>
 
 static const int tens[] = {0, 10, 20};

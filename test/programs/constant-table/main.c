@@ -1,5 +1,5 @@
 // about: a constant table that only the changed function uses is taken along
-// matrix: -O0 | -O2 | -O3 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O3 -fno-pie -no-pie | clang -O2
 // before: 10 | 20
 // after: 11 | 22
 // changed: look_up

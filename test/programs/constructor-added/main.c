@@ -1,6 +1,7 @@
 // about: a constructor that the fix adds, which would never run
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // refused: constructor|init_array
+// nothing by clang -O2
 #include <stdio.h>
 
 static int ready;

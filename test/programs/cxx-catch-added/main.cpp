@@ -1,10 +1,11 @@
 // about: a fix that adds the first try and catch to a function, with a new type of exception of its own
 // flags: -g
-// matrix: -O2 | -O2 -fno-pie -no-pie
+// matrix: -O2 | -O2 -fno-pie -no-pie | clang -O2
 // before: 1 | 4
 // after: 1 | -4
 // changed: _Z7checkedi
 // new: _ZN5RangeD2Ev
+// changed by clang: _Z7checkedi call
 #include <cstdio>
 #include <string>
 

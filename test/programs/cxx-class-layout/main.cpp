@@ -1,5 +1,5 @@
 // about: a class whose layout changes, with and without debug information
-// matrix: -g -O2 | -O2
+// matrix: -g -O2 | -O2 | clang -O2
 // refused: layout|size
 #include <cstdio>
 

@@ -1,5 +1,6 @@
 // about: a new function with __attribute__((constructor)) in C++
 // flags: -O2
+// matrix: | clang -O0
 // refused: constructor|init_array
 #include <cstdio>
 

@@ -1,6 +1,6 @@
 // about: a function that a suspended C++20 coroutine calls when it goes on
 // flags: -g -std=c++20
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 10 | 20
 // after: 300 | 400
 // reverted: 50 | 60

@@ -1,6 +1,6 @@
 // about: a changed C++20 coroutine: suspended ones have frames of the old code
 // flags: -g -std=c++20
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0
 // refused: a coroutine changes
 #include <coroutine>
 #include <cstdio>

@@ -1,6 +1,6 @@
 // about: C++ exceptions: thrown out of a patched function, passing through it with its cleanups, caught inside it
 // flags: -g
-// matrix: -O0 | -O2 | -O2 -static-libgcc -static-libstdc++ | -O2 -static | clang -O2
+// matrix: -O0 | -O2 | -O2 -static-libgcc -static-libstdc++ | -O2 -static | clang -O2 | clang -O0
 // before: 1 0 | 2 1 | 3 2 | 99 3
 // after: 101 3 | 102 13 | 103 23 | 44 33
 // reverted: 1 33 | 2 34 | 3 35 | 99 36

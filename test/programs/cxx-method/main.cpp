@@ -1,6 +1,6 @@
 // about: a method of a C++ class
 // flags: -g
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 11 22
 // after: 101 202
 // changed: _ZNK5Scale2ofEi

@@ -1,5 +1,5 @@
 // about: a new global object with a constructor and a destructor
-// matrix: -g -O2 | -O0
+// matrix: -g -O2 | -O0 | clang -O2
 // refused: init_array .*it would have to run|_GLOBAL__sub_I
 #include <cstdio>
 #include <string>

@@ -1,6 +1,6 @@
 // about: dynamic_cast, typeid and catching by base class in patched code: type information is the program's own
 // flags: -g
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // before: square 4 0 | none 2 0
 // after: square 4 1 | none 2 1
 // changed: _Z9describedR5Shape

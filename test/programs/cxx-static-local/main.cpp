@@ -1,6 +1,6 @@
 // about: static locals with guards: the existing one keeps its value, a new one is made on its first use
 // flags: -g
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O0 | clang -O2
 // changed: _Z7valueOfi
 // before: made 1 1 | 1 | 1
 // after: other 100 101 | 101 | 101

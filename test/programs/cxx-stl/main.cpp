@@ -1,11 +1,12 @@
 // about: a function full of the standard library: map, string, vector, sort, stringstream
 // flags: -g
-// matrix: -O0 -std=c++17 | -O2 -std=c++20
+// matrix: -O0 -std=c++17 | -O2 -std=c++20 | clang -O2 -std=c++20
 // option: --function *described*
 // changed: _ZL9describedv
 // before: 1:b,2:a, | 3:b,4:a,
 // after: a=6;b=5; | a=8;b=7;
 // reverted: 9:b,10:a, | 11:b,12:a,
+// changed by clang: _ZL9describedB5cxx11v
 #include <algorithm>
 #include <cstdio>
 #include <map>

@@ -1,5 +1,5 @@
 // about: a new thread_local variable
-// matrix: -g -O2 | -O0
+// matrix: -g -O2 | -O0 | clang -O2
 // refused: thread-local
 #include <cstdio>
 

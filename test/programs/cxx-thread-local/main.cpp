@@ -1,6 +1,6 @@
 // about: an existing thread_local object with a constructor, which patched code goes on using
 // flags: -g
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O2
 // before: 1 made | 2 made
 // after: 30 made | 40 made
 // reverted: 5 made | 6 made

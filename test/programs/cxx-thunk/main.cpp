@@ -1,6 +1,6 @@
 // about: multiple inheritance: a virtual function that is entered through a thunk too
 // flags: -g
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 11 11
 // after: 102 102
 // changed: _ZN4Both6secondEi

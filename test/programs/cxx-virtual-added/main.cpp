@@ -1,5 +1,5 @@
 // about: a class that gains a virtual function: its vtable changes
-// matrix: -g -O2 | -O2
+// matrix: -g -O2 | -O2 | clang -O2
 // refused: vtable|_ZTV5Plain|virtual
 #include <cstdio>
 #include <memory>

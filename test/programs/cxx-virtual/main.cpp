@@ -1,6 +1,6 @@
 // about: a changed virtual function, called through the vtable that the objects have
 // flags: -g
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 11
 // after: 102
 // reverted: 11

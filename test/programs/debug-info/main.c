@@ -1,5 +1,5 @@
 // about: debug information of every kind
-// matrix: -O2 -g | -O0 -g3 | -O2 -ggdb3 -gdwarf-4 | -O2 -g -gz | -O2 -g1 -gsplit-dwarf
+// matrix: -O2 -g | -O0 -g3 | -O2 -ggdb3 -gdwarf-4 | -O2 -g -gz | -O2 -g1 -gsplit-dwarf | clang -O0 -g3 -gdwarf-4 | clang -O2 -ggdb -gdwarf-5 -gz
 // before: 1 one | 2 two
 // after: 1 ONE | 2 two
 // changed: name

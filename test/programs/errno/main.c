@@ -1,5 +1,5 @@
 // about: errno, a thread-local variable of libc
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: -1 | -1
 // after: -1 EBADF | -1 EBADF
 // changed: try_close

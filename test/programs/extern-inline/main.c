@@ -1,5 +1,6 @@
 // about: inline functions of a header, emitted or not
 // flags: -O2
+// matrix: | clang
 // before: 3 | 4
 // after: 13 | 14
 // changed: add user

@@ -1,8 +1,9 @@
 // about: constants of float, double, long double and vectors
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O0 | clang -O2
 // before: 0.50 1.25 3.00 10 | 1.00 2.50 6.00 10
 // after: 0.75 1.75 5.00 26 | 1.50 3.50 10.00 26
 // changed: four_sum halve long_scale scale
+// changed by clang -O2: call halve long_scale scale
 #include <stdio.h>
 
 typedef int four __attribute__((vector_size(16)));

@@ -1,5 +1,5 @@
 // about: with and without a frame pointer
-// matrix: -O2 -fno-omit-frame-pointer | -O2 -fomit-frame-pointer | -O0 -fomit-frame-pointer | -O2 -fno-asynchronous-unwind-tables
+// matrix: -O2 -fno-omit-frame-pointer | -O2 -fomit-frame-pointer | -O0 -fomit-frame-pointer | -O2 -fno-asynchronous-unwind-tables | clang -O2 -fno-omit-frame-pointer | clang -O2 -fno-asynchronous-unwind-tables
 // before: 7 | 14
 // after: 8 | 15
 // changed: compute

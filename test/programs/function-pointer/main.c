@@ -1,5 +1,5 @@
 // about: a patched function's address stays the one that the program holds
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O2
 // before: 2 same | 3 same
 // after: 12 same | 13 same
 // changed: step

@@ -1,5 +1,5 @@
 // about: a function reached through tables filled in before the patch, and by libc
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 1 2 3 x1 | 1 2 3 x2
 // after: 3 2 1 y1 | 3 2 1 y2
 // changed: compare show

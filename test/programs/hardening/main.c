@@ -1,5 +1,5 @@
 // about: the flags of hardened builds: control-flow protection, stack protector, checked libc calls, clash protection
-// matrix: -O2 -fcf-protection=full | -O2 -fstack-protector-strong | -O2 -D_FORTIFY_SOURCE=2 | -O2 -fstack-clash-protection | -O2 -fcf-protection=full -fstack-protector-all -D_FORTIFY_SOURCE=2 -fPIE -pie -Wl,-z,relro,-z,now | -O0 -fcf-protection=full -fstack-protector-all
+// matrix: -O2 -fcf-protection=full | -O2 -fstack-protector-strong | -O2 -D_FORTIFY_SOURCE=2 | -O2 -fstack-clash-protection | -O2 -fcf-protection=full -fstack-protector-all -D_FORTIFY_SOURCE=2 -fPIE -pie -Wl,-z,relro,-z,now | -O0 -fcf-protection=full -fstack-protector-all | clang -O2 -fcf-protection=full -fstack-protector-strong -D_FORTIFY_SOURCE=2
 // before: one: 1 | two: 2
 // after: >one: 1 | >two: 2
 // changed: show

@@ -1,5 +1,5 @@
 // about: a header that reaches several files
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 11 21 | 12 22
 // after: 111 121 | 112 122
 // changed: one two

@@ -1,5 +1,5 @@
 // about: a changed implementation behind an indirect function
-// matrix: -O2 | -O0 | -O2 -fno-pie -no-pie
+// matrix: -O2 | -O0 | -O2 -fno-pie -no-pie | clang -O0 | clang -O2
 // before: 2 | 4
 // after: 102 | 104
 // changed: plain

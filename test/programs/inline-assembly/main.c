@@ -1,5 +1,5 @@
 // about: inline assembly with local labels and operands
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // before: 6 | 8
 // after: 16 | 18
 // changed: loop

@@ -1,5 +1,6 @@
 // about: a static function that the fix stops from being inlined
 // flags: -O2
+// matrix: | clang
 // before: 3 | 6
 // after: 4 | 7
 // changed: user

@@ -1,5 +1,6 @@
 // about: a changed function that was inlined brings its callers
 // flags: -O2
+// matrix: | clang
 // before: 2 4 | 3 6
 // after: 3 6 | 4 8
 // changed: first second

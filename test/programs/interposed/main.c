@@ -1,5 +1,6 @@
 // about: a function of a library that the executable replaces by its own: the library's own calls stay interposed
 // flags: -O2 -fPIC
+// matrix: | clang -fsemantic-interposition
 // before: exe 1 | exe 2
 // after: new exe 1 | new exe 2
 // changed: report

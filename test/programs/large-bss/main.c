@@ -1,5 +1,5 @@
 // about: a large new variable without a value
-// matrix: -O2 | -O0
+// matrix: -O2 | -O0 | clang -O2
 // before: 1 | 2
 // after: 1 1 | 2 3
 // reverted: 1

@@ -1,5 +1,5 @@
 // about: many arguments, saved registers and a large frame
-// matrix: -O0 | -O2 | -O3
+// matrix: -O0 | -O2 | -O3 | clang -O0 | clang -O2
 // before: 46 | 56
 // after: 1046 | 1056
 // changed: busy

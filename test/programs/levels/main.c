@@ -1,5 +1,5 @@
 // about: every optimization level of gcc
-// matrix: -O0 | -O1 | -O2 | -O3 | -Os
+// matrix: -O0 | -O1 | -O2 | -O3 | -Os | clang -O0 | clang -O1 | clang -O2 | clang -O3 | clang -Os | clang -Oz
 // before: 1 | 3 | 6
 // after: 1 | 5 | 14
 // changed: sum_to

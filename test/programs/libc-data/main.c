@@ -1,9 +1,10 @@
 // about: data of libc: stdout, stderr, environ, optind, also where the executable holds a copy
-// matrix: -O2 | -O0 | -O2 -fno-pie -no-pie | -O2 -fno-plt
+// matrix: -O2 | -O0 | -O2 -fno-pie -no-pie | -O2 -fno-plt | clang -O0 | clang -O2
 // before: 1 | 1
 // after: yes 1 1 | yes 2 2
 // reverted: 2
 // changed: show
+// changed by clang -O2: call
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <unistd.h>

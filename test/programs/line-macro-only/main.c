@@ -1,5 +1,5 @@
 // about: a fix that only moves functions that use __LINE__ changes nothing
-// matrix: -O0 | -O2 -g
+// matrix: -O0 | -O2 -g | clang -O2
 // nothing
 #include <assert.h>
 #include <stdio.h>

@@ -1,8 +1,10 @@
 // about: lines that move below a fix do not count, whoever uses __LINE__
-// matrix: -O0 | -O2 | -O2 -g
+// matrix: -O0 | -O2 | -O2 -g | clang -O2
 // before: 1 at 12 | 2 at 12
 // after: 11 at 12 | 12 at 12
 // changed: step
+// changed by clang -O2: call
+// new by clang -O2: step
 #include <assert.h>
 #include <stdio.h>
 

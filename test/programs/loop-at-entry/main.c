@@ -1,8 +1,9 @@
 // about: a function whose entry is the target of its own loop
-// matrix: -O2 | -Os
+// matrix: -O2 | -Os | clang -O0 | clang -O2
 // before: 1 | 3
 // after: 11 | 13
 // changed: drain
+// changed by clang -O2: call
 #include <stdio.h>
 
 static volatile int left, total;

@@ -1,5 +1,6 @@
 // about: a function of a library that is not loaded is refused before anything is touched
 // flags: -O2 -fno-builtin
+// matrix: | clang
 // before: 4 | 9
 // refused to apply: cbrt
 // changed: root

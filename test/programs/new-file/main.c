@@ -1,5 +1,5 @@
 // about: a fix that adds a header with functions of its own
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 1 | 2
 // after: 3 | 6
 // changed: show

@@ -1,9 +1,10 @@
 // about: a new function whose address is taken and given to libc
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 3 1 2 | 3 1 2
 // after: 1 2 3 | 1 2 3
 // changed: order
 // new: compare
+// changed by clang -O2: call
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 // about: new functions, static and global, one calling the other
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O2
 // before: 1 | 2
 // after: <1> | <2>
 // changed: show

@@ -1,5 +1,5 @@
 // about: functions of libc that the program did not use before
-// matrix: -O0 | -O2 | -O2 -fno-plt | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-plt | -O2 -fno-pie -no-pie | clang -O2
 // before: 1 | 2
 // after: 31 True | 32 True
 // changed: show

@@ -1,5 +1,5 @@
 // about: a new static local starts fresh and keeps its value from call to call
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 1 | 2
 // after: 3 51 | 4 52
 // reverted: 5

@@ -1,5 +1,5 @@
 // about: new variables: with a value, zeroed, constant, and a table of pointers
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O2
 // before: 1 | 2
 // after: 1 8 1 one | 2 9 3 two
 // reverted: 1 | 2

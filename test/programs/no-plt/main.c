@@ -1,9 +1,10 @@
 // about: calls without a PLT
 // flags: -O2 -fno-plt
-// matrix: -fPIE -pie | -fno-pie -no-pie | -fPIE -pie -Wl,-z,now | -fPIE -pie -Wl,-z,lazy
+// matrix: -fPIE -pie | -fno-pie -no-pie | -fPIE -pie -Wl,-z,now | -fPIE -pie -Wl,-z,lazy | clang
 // before: 5 | 6
 // after: 5 7 | 6 7
 // changed: show
+// changed by clang: call
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // about: functions and variables of the executable's other files
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | -O2 -fPIC -pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | -O2 -fPIC -pie | clang -O2
 // before: 1 | 2
 // after: 6 shared 2 | 7 shared 3
 // reverted: 1

@@ -1,5 +1,5 @@
 // about: a private constant table of strings and functions
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O2
 // before: one=-1 | two=4
 // after: uno=-1 | dos=104
 // changed: show

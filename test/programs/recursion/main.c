@@ -1,8 +1,9 @@
 // about: recursive and mutually recursive functions
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // before: 1 3 | 2 3 | 6 5
 // after: 2 12 | 4 21 | 12 32
 // changed: factorial ping pong
+// changed by clang -O2: factorial ping
 #include <stdio.h>
 
 static int pong(int n);

@@ -1,5 +1,5 @@
 // about: a function that the fix removes together with its last caller's call
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 2 | 4
 // after: 1 | 2
 // changed: show

@@ -1,5 +1,5 @@
 // about: source files of the same name in two folders, with the same static names
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 11 201 | 12 202
 // after: 13 3203 | 14 3204
 // reverted: 15 205

@@ -1,5 +1,5 @@
 // about: static functions and variables of the same name in two files
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: main 1 other 101 | main 2 other 102
 // after: main 1003 other 103 | main 1004 other 104
 // reverted: main 5 other 105

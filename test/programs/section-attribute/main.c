@@ -1,9 +1,10 @@
 // about: functions and variables in sections of their own by attribute
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 1 501 | 2 502
 // after: 11 503 | 12 504
 // reverted: 1 505
 // changed: step
+// changed by clang -O2: call step
 #include <stdio.h>
 
 __attribute__((section(".data.counters"))) static int counter = 500;

@@ -1,6 +1,6 @@
 // about: a section for each function and variable, unused ones removed by the linker
 // flags: -O2 -ffunction-sections -fdata-sections -Wl,--gc-sections
-// matrix: | -fno-pie -no-pie | -fuse-ld=gold
+// matrix: | -fno-pie -no-pie | -fuse-ld=gold | clang
 // before: 1 of 10 | 2 of 10
 // after: 3 of 11 fresh | 4 of 12 fresh
 // reverted: 5 of 12

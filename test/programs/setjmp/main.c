@@ -1,5 +1,5 @@
 // about: longjmp through and back into a changed function
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // before: 1 back 1 | 2 back 2
 // after: 1 back 11 | 2 back 12
 // changed: attempt

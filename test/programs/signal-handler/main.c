@@ -1,5 +1,6 @@
 // about: a signal handler that was installed before the patch
 // flags: -O2
+// matrix: | clang
 // before: caught 1 | caught 2
 // after: caught 103 | caught 104
 // reverted: caught 5

@@ -1,5 +1,5 @@
 // about: static functions
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 10 | 20
 // after: 11 | 21
 // changed: scale

@@ -1,5 +1,5 @@
 // about: a static local added before another of the same name
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // before: 1 1 | 3 2
 // after: 104 3 | 106 4
 // reverted: 7 5

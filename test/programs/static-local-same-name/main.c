@@ -1,5 +1,5 @@
 // about: a static local added beside one of the same name and value in the same function: which is which cannot be told
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // refused: count
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 // about: static locals of a changed function keep their values
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // before: 1 8 | 2 9
 // after: 103 10 | 104 11
 // reverted: 5 12

@@ -1,5 +1,5 @@
 // about: static variables of a file keep their values
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O2
 // before: 1 of 100 | 2 of 100
 // after: 12 of 101 | 22 of 102
 // reverted: 23 of 102 | 24 of 102

@@ -1,5 +1,5 @@
 // about: a string added at the top renumbers all others, whose users do not change
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: a1 b1 | a2 b2
 // after: extra a1 b1 | extra a2 b2
 // changed: first

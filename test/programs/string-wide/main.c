@@ -1,5 +1,5 @@
 // about: wide, UTF-16 and UTF-8 strings
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 97 8364 12 | 98 233 12
 // after: 120 8364 12 | 121 233 12
 // changed: letter

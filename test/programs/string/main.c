@@ -1,8 +1,9 @@
 // about: a changed string takes along its users and nothing else
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O0 | clang -O2
 // before: old 1 kept | old 2 kept
 // after: new 1 kept | new 2 kept
 // changed: label
+// changed by clang -O2: call
 #include <stdio.h>
 
 __attribute__((noinline)) static const char *label(void) {

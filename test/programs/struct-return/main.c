@@ -1,5 +1,5 @@
 // about: structures returned in registers and in memory, and passed on the stack
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 1 2.0 1+9=10 | 2 4.0 2+18=20
 // after: 11 3.0 2+9=11 | 12 6.0 4+18=22
 // changed: make_large make_small

@@ -1,5 +1,5 @@
 // about: a jump table that gains and moves entries
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | clang -O0 | clang -O2
 // before: a | b 2 | c | d 4 | e | - 6
 // after: a | c | b 3 | d 4 | e | f | - 7
 // changed: show

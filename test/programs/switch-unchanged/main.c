@@ -1,5 +1,5 @@
 // about: a jump table in a function that changes elsewhere
-// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | -O2 -fno-jump-tables
+// matrix: -O0 | -O2 | -O2 -fno-pie -no-pie | -O2 -fno-jump-tables | clang -O0 | clang -O2
 // before: apple | pear | plum | fig | nut | none | none
 // after: apple! | pear! | plum! | fig! | nut! | none! | none!
 // changed: fruit

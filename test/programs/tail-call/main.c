@@ -1,8 +1,10 @@
 // about: tail calls into, out of and past a changed function
 // flags: -O2
+// matrix: | clang
 // before: 11 | 12
 // after: 21 | 22
 // changed: middle
+// changed by clang: call
 #include <stdio.h>
 
 __attribute__((noipa)) static int last(int n) { return n + 1; }

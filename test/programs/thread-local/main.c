@@ -1,5 +1,5 @@
 // about: thread-local variables that exist already
-// matrix: -O2 | -O0 | -O2 -fno-pie -no-pie | -O2 -static
+// matrix: -O2 | -O0 | -O2 -fno-pie -no-pie | -O2 -static | clang -O2 | clang -O2 -fno-pie -no-pie
 // before: 1 8 | 2 9
 // after: 13 10 | 24 11
 // reverted: 25 12

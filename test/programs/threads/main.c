@@ -1,8 +1,10 @@
 // about: a program with threads that run, sleep and wait while it is patched
 // flags: -O2 -pthread
+// matrix: | clang
 // before: 1 6 | 2 6
 // after: 11 6 | 12 6
 // changed: step
+// changed by clang: call
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>

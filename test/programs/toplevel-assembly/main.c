@@ -1,5 +1,5 @@
 // about: changed assembly outside functions
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // refused: asm|assembl
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 // about: functions with variable arguments
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 1+2=3 1.5 | 2+3=5 2.5
 // after: [1+2=3 1.5] | [2+3=5 2.5]
 // changed: say

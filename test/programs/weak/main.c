@@ -1,5 +1,5 @@
 // about: weak functions, defined and not, changed and called
-// matrix: -O0 | -O2
+// matrix: -O0 | -O2 | clang -O2
 // before: 2 | 3
 // after: 12 absent | 13 absent
 // changed: show step
