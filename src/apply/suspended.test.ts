@@ -29,6 +29,7 @@ test('a stack has a guard page below, and is nobody’s when no frame is in it',
   assert.equal(nobody([GUARD, mapping(0x10_1000n, 0x11_0000n, 'rw-s')]), 0, 'shared');
   assert.equal(nobody([GUARD, mapping(0x10_1000n, 0x11_0000n, 'rw-p', '/file')]), 0, 'a file');
   assert.equal(nobody([mapping(0x10_0000n, 0x10_1000n, 'r--p'), STACK]), 0, 'constants below');
+  assert.equal(nobody([GUARD, mapping(0x10_1000n, 0x200_0010_1000n, 'rw-p')]), 0, 'shadow memory');
   assert.equal(
     nobody([mapping(0x10_1000n, 0x11_0000n, 'rw-p', '[stack]')]),
     1,

@@ -38,6 +38,8 @@ const PIECE = 256 << 10;
 /** More are not listed. */
 const MOST_NAMED = 8;
 const STACK = '[stack]';
+/** Bytes that no stack has: sanitizers reserve their shadow memory by the tebibyte, with pages without access below. */
+const NO_STACK = 1n << 40n;
 
 /** The contexts in the way; undefined if the time was over before all was searched. */
 export function suspendedObstacles(input: SuspendedInput): Obstacle[] | undefined {
@@ -65,6 +67,7 @@ export function stacksOfNobody(maps: readonly MappingView[], touched: readonly b
   const sorted = BigUint64Array.from(touched).sort();
   return maps.filter((mapping, i) => {
     if (!mapping.read || !mapping.write || mapping.shared) return false;
+    if (mapping.end - mapping.start >= NO_STACK) return false;
     if (mapping.path !== STACK && !(isAnonymous(mapping) && isGuard(maps[i - 1], mapping))) return false;
     return !holdsAny(sorted, mapping.start, mapping.end) && !isArena(mapping, maps[i + 1]);
   });
