@@ -37,6 +37,8 @@ export const PACKAGES = [
     shows: ['eu-stack', 'eu-readelf'],
     for: ['test'],
   },
+  { package: 'python3', why: 'its stacks are compared with gdb', shows: ['python3'], for: ['test'] },
+  { package: 'xz-utils', why: 'its stacks are compared with gdb', shows: ['xz'], for: ['test'] },
   { package: 'g++', why: 'C++ programs that are patched', shows: ['g++'], for: ['test'] },
   { package: 'clang', why: 'the other compiler', shows: ['clang', 'clang++'], for: ['test'] },
   {

@@ -10,7 +10,8 @@ import { x86_64 } from '../arch/x86_64/index.ts';
 import { SutureError } from '../base/errors.ts';
 import { vaddr } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
-import { HEADER_SIZE, PatchHeader } from './layout.ts';
+import { ElfImage } from '../elf/image.ts';
+import { HEADER_SIZE, PatchHeader, PatchRecord } from './layout.ts';
 import type { PatchContents } from './patch.ts';
 import { readPatch } from './reader.ts';
 import { writePatch } from './writer.ts';
@@ -237,8 +238,8 @@ test('hostile bytes under a right digest give a patch within its bounds, or BAD_
   assert.ok(accepted > 0);
 });
 
-test('a file of LibcarePlus is one without our sections', () => {
-  // The same sections under names that mean nothing to us: what is left is what LibcarePlus writes.
+/** The same sections under names that mean nothing to us: what is left is what LibcarePlus writes. */
+function foreignFile(): Uint8Array {
   const foreign = file.slice();
   const text = Buffer.from(foreign.buffer, foreign.byteOffset, foreign.length);
   for (const name of ['.suture.manifest', '.suture.digest']) {
@@ -249,7 +250,11 @@ test('a file of LibcarePlus is one without our sections', () => {
   const relocation = findRelocation(foreign, 22);
   viewOf(foreign).setBigInt64(relocation + 16, 0x4020n, true);
   viewOf(foreign).setBigInt64(findRelocation(foreign, 22, relocation + 24) + 16, 0x4028n, true);
+  return foreign;
+}
 
+test('a file of LibcarePlus is one without our sections', () => {
+  const foreign = foreignFile();
   const patch = readPatch(foreign, sha256, 'foreign');
   assert.equal(patch.origin, 'libcareplus');
   assert.equal(patch.manifest.id, 'fix-7');
@@ -290,3 +295,15 @@ function findRelocation(bytes: Uint8Array, type: number, from = HEADER_SIZE): nu
   }
   throw new Error('no such relocation');
 }
+
+test('an original outside of the address space is refused', () => {
+  const elf = ElfImage.parse(file.subarray(HEADER_SIZE));
+  const relocations = elf.section('.rela.kpatch.info')!;
+  const foreign = foreignFile();
+  const view = viewOf(foreign);
+  for (let at = HEADER_SIZE + relocations.fileOffset, end = at + relocations.size; at < end; at += 24) {
+    const isOriginal = view.getBigUint64(at, true) % BigInt(PatchRecord.size) === 0n;
+    if (isOriginal) view.setBigInt64(at + 16, -0x7000_0000_0000_0000n, true);
+  }
+  assert.throws(() => readPatch(foreign, sha256, 'foreign'), isRefusal);
+});

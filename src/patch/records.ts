@@ -75,13 +75,16 @@ export function readRecords(
     if (original !== undefined && base?.kind !== 'base') {
       throw bad(`function ${records.length} replaces something that is not in the base`);
     }
+    const address = base?.kind === 'base' ? base.address + original!.addend : undefined;
+    if (address !== undefined && BigInt.asUintN(64, address) !== address) {
+      throw bad(`function ${records.length} replaces something outside of the address space`);
+    }
     if ((base === undefined) !== (originalSize === 0)) {
       throw bad(`function ${records.length} has an original without an address or without a size`);
     }
     records.push({
       name: nameTable.at(Number(nameOffset)),
-      original:
-        base?.kind === 'base' ? { address: base.address + original!.addend, size: originalSize } : undefined,
+      original: address === undefined ? undefined : { address, size: originalSize },
       section: placed.section,
       offset: Number(BigInt.asIntN(53, BigInt(placed.offset) + replacement.addend)),
       size: replacementSize,

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { vaddr } from '../../src/bytes/address.ts';
-import { EhFrame } from '../../src/dwarf/eh-frame.ts';
 import { evaluate } from '../../src/dwarf/expression.ts';
 import { ElfImage } from '../../src/elf/image.ts';
+import { askFrames } from './ask-elf.ts';
 import { ask, elfSamples, mutated, mutations, RUNS, timed } from './elf-samples.ts';
 
 const sections = elfSamples().map((bytes) => {
@@ -15,20 +14,6 @@ const sections = elfSamples().map((bytes) => {
 });
 
 const byte = fc.integer({ min: 0, max: 255 });
-
-function askFrames(bytes: Uint8Array, address: bigint, isDebugFrame: boolean): void {
-  ask(() => {
-    const frames = EhFrame.parse(bytes, { address: vaddr(address), isDebugFrame });
-    for (let index = 0; index < frames.length; index++) {
-      ask(() => {
-        const fde = frames.at(index);
-        ask(() => frames.rowsOf(fde).length);
-        ask(() => frames.rowAt(fde.start));
-        ask(() => frames.rowFor(fde, vaddr(fde.end - 1n)));
-      });
-    }
-  });
-}
 
 test('mutated .eh_frame', () => {
   fc.assert(
