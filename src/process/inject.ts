@@ -100,7 +100,10 @@ export function prepare(
   });
   if (frame === undefined) return unfit('its interrupted system call could not be started again');
   const room = callsFunction ? ROOM_FOR_FUNCTION : ROOM_FOR_SYSCALL;
-  if (frame.stackPointer - BigInt(room) < bottom.at) return unfit('its stack has too little room left');
+  const lowest = plus(frame.stackPointer, -room);
+  // Pages of the mapping itself may be the guard (MADV_GUARD_INSTALL, Linux 6.13), and another's stack lie below them.
+  const isThere = lowest >= bottom.at && memory.tryRead(lowest, Number(sp - lowest)) !== undefined;
+  if (!isThere) return unfit('its stack has too little room left');
   const thread = { tid, prstatus, signalMask, frame, gadget: ways.gadget, stackBottom: bottom.at };
   return { kind: 'ready', thread };
 }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { closeSync, readFileSync, readSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { remote, toRemote } from '../bytes/address.ts';
 import { sleepMicroseconds } from '../sys/scheduler.ts';
+import { kill, SIGKILL } from '../sys/signals.ts';
+import { pipe, spawn } from '../sys/spawn.ts';
+import { __WALL, waitFor } from '../sys/wait.ts';
 import { mappingAt } from './maps.ts';
 import { inRestartableSequence } from './rseq.ts';
 import { stackBottom } from './stack-room.ts';
@@ -152,6 +156,107 @@ test('the bottom of an alternate signal stack is found in the frame at its top',
     workers.end();
   }
 });
+
+/** A thread waits close above a guard that is no mapping of its own, with other memory below it; the first one spins. */
+const GUARDED = `
+#define _GNU_SOURCE
+#include <alloca.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static char *area; static int ends[2]; static volatile int ready;
+static void *deep(void *p) {
+  char byte; char *low = alloca(&byte - (area + 69632) - 1024);
+  memset(low, 7, 16); ready = 1;
+  read(ends[0], &byte, 1);
+  return p;
+}
+int main(void) {
+  pthread_attr_t a; pthread_t t;
+  area = mmap(0, 131072, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memset(area, 9, 65536);
+  if (madvise(area + 65536, 4096, 102) != 0) mprotect(area + 65536, 4096, PROT_NONE);
+  pipe(ends); pthread_attr_init(&a); pthread_attr_setstack(&a, area + 65536, 65536);
+  pthread_create(&t, &a, deep, 0);
+  while (!ready) usleep(100);
+  write(1, "x", 1);
+  for (;;) for (int i = 0; i < 65536; i++) if (area[i] != 9) return 1;
+}`;
+
+test('no frame is put on a guard that is no mapping of its own', () => {
+  const output = pipe();
+  const program = compile('guarded', GUARDED);
+  const pid = spawn({ file: program, argv: [program], descriptors: [{ from: output.writing, to: 1 }] });
+  try {
+    readSync(output.reading, new Uint8Array(1));
+    const target = Target.open(pid);
+    for (let i = 0; i < 20; i++) {
+      using stopped = stop(target);
+      assert.equal(stopped.threads.length, 2);
+      assert.deepEqual(stopped.call([GETPID]), [BigInt(pid)]);
+    }
+    assert.ok(target.alive());
+    target.close();
+  } finally {
+    kill(pid, SIGKILL);
+    waitFor(pid, __WALL);
+    closeSync(output.reading);
+    closeSync(output.writing);
+  }
+});
+
+const SLEEPER = `
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+  (void)argv;
+  for (;;) {
+    struct timespec from, to, t = {0, 300000000};
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    int e = argc > 1 ? poll(0, 0, 300) : nanosleep(&t, 0);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    long ms = (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+    char early = e != 0 || ms < 300 ? 'e' : 'x';
+    write(1, &early, 1);
+  }
+}`;
+
+for (const call of ['nanosleep', 'poll']) {
+  test(`a thread in ${call} goes on with the time that it had left, however often it is stopped`, () => {
+    const output = pipe();
+    const program = compile('sleeper', SLEEPER);
+    const argv = call === 'poll' ? [program, 'poll'] : [program];
+    const pid = spawn({ file: program, argv, descriptors: [{ from: output.writing, to: 1 }] });
+    try {
+      const answer = new Uint8Array(1);
+      readSync(output.reading, answer);
+      const target = Target.open(pid);
+      const before = readFileSync(`/proc/${pid}/io`, 'latin1').match(/^syscw: (\d+)/m)?.[1];
+      // If the time began anew after each stop, the sleep would never end.
+      const end = Date.now() + 20_000;
+      let stops = 0;
+      while (readFileSync(`/proc/${pid}/io`, 'latin1').match(/^syscw: (\d+)/m)?.[1] === before) {
+        assert.ok(Date.now() < end, `the sleep did not end, with ${stops} stops in it`);
+        const stopped = stop(target);
+        stopped.call([GETPID]);
+        stopped.release();
+        stops++;
+        sleepMicroseconds(5000);
+      }
+      readSync(output.reading, answer);
+      assert.equal(String.fromCharCode(answer[0]!), 'x', 'it slept as long as it wanted to');
+      assert.ok(stops > 3);
+      target.close();
+    } finally {
+      kill(pid, SIGKILL);
+      waitFor(pid, __WALL);
+      closeSync(output.reading);
+      closeSync(output.writing);
+    }
+  });
+}
 
 /** Spends its time in a restartable sequence that is aborted, and begun again, whenever the thread is interrupted. */
 const SEQUENCE = `
