@@ -9,6 +9,7 @@ import { manifestText } from '../patch/schema.ts';
 import { bindImports } from './bindings.ts';
 import type { EntryChange } from './commit.ts';
 import { completedManifest, type Entry, readEntries } from './entries.ts';
+import { requireIndependence } from './independence.ts';
 import { layoutRegion, type RegionLayout } from './layout.ts';
 import { placesFor } from './place.ts';
 import { type Region, readRegions } from './region.ts';
@@ -142,6 +143,10 @@ function planObject(
   const below = inForce.filter((region) => isOf(region, object));
   const replaces = options.replace ? below : [];
   requireRequirements(patch, below, replaces);
+  requireIndependence(
+    patch,
+    below.filter((region) => !replaces.includes(region)),
+  );
 
   const entries = readEntries(process, object, patch, below);
   if (entries.length === 0) throw new SutureError('BAD_PATCH', 'the patch changes no function of the base');

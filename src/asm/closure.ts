@@ -68,6 +68,38 @@ export function selectFunctions(
   };
 }
 
+/**
+ * Functions of the original unit that the compiler could look into when it made the selected ones: whatever they call,
+ * directly or not, where the call cannot lead to another object. Their registers, side effects and results may be taken
+ * for granted (-fipa-ra, -fipa-pure-const, -fipa-modref), so that they must stay what they are in the patched unit.
+ */
+export function functionsSeenBy(
+  patched: AsmUnit,
+  { functions, pairing }: UnitDifference,
+  selection: Selection,
+  original: AsmUnit,
+): string[] {
+  const calls = new Calls(patched);
+  const seen = new Set<number>();
+  const work = functions.flatMap(({ name, patchedName }) => {
+    const block = patched.blockOf(patched.symbol(patchedName ?? name));
+    return block !== undefined && selection.functions.has(name) ? [block.id] : [];
+  });
+  for (let id = work.pop(); id !== undefined; id = work.pop()) {
+    for (const next of calls.calleesOf(id)) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      work.push(next);
+    }
+  }
+  return [...seen]
+    .flatMap((id) => patched.parts.blocks[id]!.labels)
+    .map((label) => pairing.toOriginal[label]!)
+    .filter((counterpart) => counterpart >= 0 && !original.is(counterpart, SYMBOL.private))
+    .map((counterpart) => original.symbolName(counterpart))
+    .sort();
+}
+
 /** Calls within the unit that the compiler could look through. */
 class Calls {
   readonly #callees: Set<number>[];
@@ -80,6 +112,10 @@ class Calls {
     for (const block of blocks) {
       if (block.kind === 'function') for (const target of this.#bound(block)) this.#add(block.root, target);
     }
+  }
+
+  calleesOf(id: number): Iterable<number> {
+    return this.#callees[id]!;
   }
 
   isStatic(block: Block): boolean {

@@ -1,4 +1,4 @@
-export { type SelectionResult, selectFunctions } from './closure.ts';
+export { functionsSeenBy, type SelectionResult, selectFunctions } from './closure.ts';
 export { compareUnits } from './compare.ts';
 export { composeUnit } from './compose.ts';
 export type * from './difference.ts';

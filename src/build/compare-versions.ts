@@ -1,6 +1,13 @@
 /** Compares both versions of a unit and composes what its patch needs, ready to be linked. */
 import { archOfMachine } from '../arch/index.ts';
-import { type ComposedUnit, compareUnits, composeUnit, parseUnit, selectFunctions } from '../asm/index.ts';
+import {
+  type ComposedUnit,
+  compareUnits,
+  composeUnit,
+  functionsSeenBy,
+  parseUnit,
+  selectFunctions,
+} from '../asm/index.ts';
 import { clonedFrom } from '../asm/stem.ts';
 import { SutureError } from '../base/errors.ts';
 import { ElfImage } from '../elf/image.ts';
@@ -24,6 +31,8 @@ export interface ChangedUnit {
   readonly originalObject: ElfImage;
   /** Changed functions that the user's patterns leave out. */
   readonly leftOut: readonly LeftOut[];
+  /** Functions of the unit that the compiler could look into when it made the new ones; none at -O0. */
+  readonly sees: readonly string[];
   /** Functions of the patch that take or return something else than before, as far as debug information tells. */
   readonly signatures: readonly NewSignature[];
   readonly warnings: readonly string[];
@@ -87,7 +96,8 @@ export async function compareVersions(
     const change = types.signatures.get(clonedFrom(fn.name) ?? fn.name);
     return change === undefined ? [] : [{ ...change, unit: name, isLocal: fn.linkage === 'local' }];
   });
-  const changed = { unit, name, composed, object, originalObject, leftOut, signatures, warnings };
+  const sees = isOptimized(unit) ? functionsSeenBy(after, difference, selection, before) : [];
+  const changed = { unit, name, composed, object, originalObject, leftOut, signatures, sees, warnings };
   return { kind: 'changed', changed };
 }
 
@@ -99,6 +109,12 @@ export async function objectOf(
   what: string,
 ): Promise<ElfImage> {
   return direct === undefined ? await assembleUnit(command, text, what) : ElfImage.parse(direct, what);
+}
+
+/** GCC manual, "Optimize Options": the last -O counts, and without one nothing is optimized. */
+function isOptimized({ command }: Unit): boolean {
+  const level = command.options.findLast((option) => /^-O/.test(option));
+  return level !== undefined && level !== '-O0';
 }
 
 const NO_TYPES: TypeFindings = { refused: [], warnings: [], signatures: new Map() };

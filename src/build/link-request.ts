@@ -16,6 +16,8 @@ export interface LinkUnit {
   readonly originalObject: ElfImage;
   /** What an earlier patch added to the unit: its name there, by name here. */
   readonly introduced?: ReadonlyMap<string, string>;
+  /** Functions of the base that the compiler could look into. */
+  readonly sees?: readonly string[];
 }
 
 /** A patch of the same base that is applied already when this one comes. */

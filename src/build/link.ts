@@ -47,12 +47,24 @@ export function linkPatch(request: LinkRequest): LinkResult {
     variables: description.variables(),
     imports,
     requires: earlier === undefined ? [] : [earlier.manifest.id],
+    ...seenFunctions(units),
     compiler: request.compiler,
     warnings,
     ...(request.builtAt === undefined ? {} : { builtAt: request.builtAt }),
   };
   const contents = { manifest, arch: base.arch, sections, symbols, baseSections: base.sections };
   return { kind: 'linked', contents, warnings };
+}
+
+/** More names than this say no more than "any of the unit". */
+const MANY_FUNCTIONS = 500;
+
+function seenFunctions(units: readonly LinkUnit[]): Pick<Manifest, 'sees'> {
+  const sees = units.flatMap(({ name, sees: functions = [] }) => {
+    if (functions.length === 0) return [];
+    return [{ unit: name, functions: functions.length > MANY_FUNCTIONS ? ['*'] : [...new Set(functions)] }];
+  });
+  return sees.length === 0 ? {} : { sees };
 }
 
 /** The base must have been linked from what the units compile to. */

@@ -100,10 +100,11 @@ export class References {
       scope,
       use: facts.reference,
       isWhole: facts.reference === 'address' && facts.size === 8 && facts.formula === 'S+A',
+      isAccess: facts.reference === 'address' && facts.size < 8 && facts.formula === 'S+A-P',
       weak: (listed?.weak ?? false) || symbol.bind !== STB_GLOBAL,
     };
     // What a name means depends on the unit for static symbols, and on the use in libraries.
-    const memo = `reference ${unit} ${scope} ${useClass(facts.reference)}${reference.isWhole ? ' whole' : ''} ${symbol.name}`;
+    const memo = `reference ${unit} ${scope} ${useClass(facts.reference)}${reference.isWhole ? ' whole' : ''}${reference.isAccess ? ' access' : ''} ${symbol.name}`;
     const known = this.#memo.get(memo);
     if (known !== undefined) return known;
     const index =

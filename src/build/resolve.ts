@@ -34,6 +34,8 @@ export interface Reference {
   readonly use: ReferenceKind;
   /** A field that any address fits in, like a pointer in data: filled when the patch is applied. */
   readonly isWhole?: boolean;
+  /** A pc-relative field. Addresses are taken through the GOT, so that it reads or writes at the symbol. */
+  readonly isAccess?: boolean;
   readonly weak: boolean;
 }
 
@@ -137,15 +139,13 @@ function resolveGlobal(base: Base, placement: UnitPlacement, reference: Referenc
         );
   }
   const imported = importOf(base, reference, needed, needed === undefined);
-  if (
+  const isData =
     imported.kind === 'import' &&
-    imported.import.type === 'object' &&
-    use === 'address' &&
-    reference.isWhole !== true
-  ) {
+    (imported.import.type === 'object' || (needed === undefined && reference.isAccess === true));
+  if (isData && use === 'address' && reference.isWhole !== true) {
     return refused(
       `${name} is a variable of another library, and ${base.name} has no copy of it to refer to`,
-      'compile the unit with -fPIC, or use an accessor function',
+      `take its address first (typeof(${name}) *volatile p = &${name};) and use it through that, or compile the unit with -fPIC`,
     );
   }
   return imported;

@@ -75,6 +75,11 @@ export interface Manifest {
   readonly imports: readonly ManifestImport[];
   /** Ids of patches that must be active on the same object. */
   readonly requires: readonly string[];
+  /**
+   * Functions of the base, by unit, that the compiler could look into when it made those of the patch. A patch that
+   * changes one of them for itself does not fit beside this one. A long list is cut to "*": any of the unit.
+   */
+  readonly sees?: readonly { readonly unit: string; readonly functions: readonly string[] }[];
   readonly compiler: string;
   readonly warnings: readonly string[];
   /** Seconds since 1970; only when asked for, because builds are reproducible. */

@@ -75,6 +75,7 @@ const manifestSchema = v.strictObject({
     }),
   ),
   requires: list(id),
+  sees: v.exactOptional(list(v.strictObject({ unit: line, functions: list(name) }))),
   compiler: line,
   warnings: list(line),
   builtAt: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
