@@ -5,10 +5,9 @@
 import { SutureError } from '../base/errors.ts';
 import { type LoadBias, loadBias, plus, type Remote, toVaddr, type Vaddr, vaddr } from '../bytes/address.ts';
 import { EhFrame } from '../dwarf/eh-frame.ts';
-import { framesOfObject } from '../dwarf/find-frames.ts';
+import { framesOfFile, framesOfObject } from '../dwarf/find-frames.ts';
 import type { ElfImage } from '../elf/image.ts';
 import type { MemoryImage } from '../elf/memory-image.ts';
-import { UnwindCache } from '../unwind/cache.ts';
 import type { UnwindModule } from '../unwind/frame.ts';
 import type { Region } from './region.ts';
 import type { TryRead } from './view.ts';
@@ -25,8 +24,11 @@ export interface UnwindObject {
   readonly file: ElfImage | undefined;
 }
 
-/** Tables by build id: processes of one program share them. */
-const tables = new UnwindCache<EhFrame | undefined>();
+/**
+ * Tables by the file that they were read from, which processes share. Never by build id, and never from a process's
+ * memory: those a process can make up, and the next process would be judged by them.
+ */
+const tables = new WeakMap<ElfImage, { readonly frames: EhFrame | undefined }>();
 
 export function unwindModules(
   objects: readonly UnwindObject[],
@@ -39,13 +41,12 @@ export function unwindModules(
 }
 
 function objectModule(object: UnwindObject): UnwindModule {
-  const make = () => framesOf(object);
   return {
     name: object.path,
     bias: object.bias,
     start: object.start,
     end: object.end,
-    frames: object.buildId === undefined ? make() : tables.get(object.buildId, make),
+    frames: framesOf(object),
     symbol(pc) {
       const at = toVaddr(pc, object.bias);
       const inFile = object.file?.symbols.symbolAt(at) ?? object.image.dynamicSymbols.symbolAt(at);
@@ -56,8 +57,15 @@ function objectModule(object: UnwindObject): UnwindModule {
 
 /** An object without tables, or with damaged ones, is unwound by nobody: its stacks are searched. */
 function framesOf({ image, file }: UnwindObject): EhFrame | undefined {
+  if (file === undefined) return unlessDamaged(() => framesOfObject(image, undefined));
+  const known = tables.get(file) ?? { frames: unlessDamaged(() => framesOfFile(file)) };
+  tables.set(file, known);
+  return known.frames ?? unlessDamaged(() => framesOfObject(image, file));
+}
+
+function unlessDamaged(read: () => EhFrame | undefined): EhFrame | undefined {
   try {
-    return framesOfObject(image, file);
+    return read();
   } catch (error) {
     if (error instanceof SutureError) return undefined;
     throw error;
