@@ -127,9 +127,9 @@ function prepareCopy(
  * @throws SutureError UNSAFE when somebody else changed an entry, SYSCALL when the target could not exchange its pages.
  */
 export function commitChanges(arch: Arch, prepared: readonly PreparedChange[], access: HeldAccess): void {
-  for (const { changes } of prepared) requireExpected(changes, access.read);
+  const writes = prepared.map((change) => checked(change, access));
   try {
-    for (const change of prepared) if (change.kind === 'write') writeOnce(change, access);
+    for (const { at, bytes } of writes) if (bytes.length > 0) access.write(at, bytes);
     exchangeAll(arch, prepared, access);
     for (const { changes, start } of prepared) {
       if (isDone(changes, access.read)) continue;
@@ -147,6 +147,8 @@ export function commitChanges(arch: Arch, prepared: readonly PreparedChange[], a
   }
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** Only bytes of ours: where another tool wrote in between, its bytes stay. */
 function takeBack(changes: readonly EntryChange[], access: TargetAccess): void {
   for (const { at, expected, replacement } of inverse(changes)) {
@@ -154,11 +156,22 @@ function takeBack(changes: readonly EntryChange[], access: TargetAccess): void {
   }
 }
 
-function writeOnce(
-  { changes, start, end }: Extract<PreparedChange, { kind: 'write' }>,
+/** What is to be written at once; nothing for an exchange. Throws UNSAFE when somebody else changed an entry. */
+function checked(
+  change: PreparedChange,
   access: TargetAccess,
-): void {
-  access.write(start, merged(access.read(start, Number(end - start)), start, changes));
+): { readonly at: Remote; readonly bytes: Uint8Array } {
+  const { kind, changes, start, end } = change;
+  if (kind === 'exchange') {
+    requireExpected(changes, access.read);
+    return { at: start, bytes: NOTHING };
+  }
+  const present = access.read(start, Number(end - start));
+  requireExpected(changes, (at, size) => {
+    const offset = Number(at - start);
+    return present.subarray(offset, offset + size);
+  });
+  return { at: start, bytes: merged(present, start, changes) };
 }
 
 function exchangeAll(arch: Arch, prepared: readonly PreparedChange[], access: HeldAccess): void {
@@ -180,21 +193,8 @@ function exchangeAll(arch: Arch, prepared: readonly PreparedChange[], access: He
   );
 }
 
-/**
- * Carries out the changes on a copy of the bytes that they concern, so that the code has been run once before the
- * target is held.
- */
-export function rehearseCommit(arch: Arch, prepared: readonly PreparedChange[], access: TargetAccess): void {
-  for (const change of prepared) {
-    const { start, end } = change;
-    const bytes = access.read(start, Number(end - start));
-    const part = (at: Remote, size: number) => bytes.subarray(Number(at - start), Number(at - start) + size);
-    const method = { kind: 'write' as const, changes: change.changes, start, end };
-    commitChanges(arch, [method], {
-      read: (at, size) => part(at, size).slice(),
-      write: (at, written) => part(at, written.length).set(written),
-      call: () => [],
-      callTogether: () => [],
-    });
-  }
+/** A change of nothing: `bytes`, which stand at `at`, are to stand there. */
+export function rehearsedChange(bytes: Uint8Array, at: Remote): PreparedChange {
+  const change = { at, expected: bytes, replacement: bytes, name: 'a rehearsal' };
+  return { kind: 'write', changes: [change], start: at, end: plus(at, bytes.length) };
 }

@@ -4,7 +4,6 @@ import { hex, type Remote, remote } from '../bytes/address.ts';
 import type { RegisterFile, UnwindModule } from '../unwind/frame.ts';
 import { type Walk, walk } from '../unwind/walk.ts';
 import { describedContexts, type FoundList } from './contexts.ts';
-import { isQuiet, type OwnStack } from './quiet.ts';
 import {
   type Blocker,
   type ForbiddenRange,
@@ -13,6 +12,7 @@ import {
   type SeenThread,
   type Verdict,
 } from './safety.ts';
+import type { StackLike } from './stack-like.ts';
 import { NO_THREAD, type SuspendedInput, suspendedObstacles } from './suspended.ts';
 import { moduleFinder } from './unwind-modules.ts';
 import type { MappingView, TryRead } from './view.ts';
@@ -20,10 +20,14 @@ import type { MappingView, TryRead } from './view.ts';
 export interface StoppedThread {
   readonly tid: number;
   readonly registers: RegisterFile;
-  /** The register set NT_PRSTATUS; undefined in a rehearsal. */
-  readonly prstatus?: Uint8Array | undefined;
-  /** All of the stack above the stack pointer, if it is known to be the one on which the thread began. */
-  readonly ownStack?: OwnStack | undefined;
+}
+
+/** What concerns all threads, also those that need not be walked. */
+export interface Surroundings {
+  /** Marked where any thread's stack pointer is. */
+  readonly stackLike: StackLike;
+  /** Of all threads; asked only where suspended contexts are looked for. */
+  readonly threadPointers: () => readonly bigint[];
 }
 
 export interface Observer {
@@ -41,12 +45,16 @@ const UNFOLLOWED: Verdict = {
   obstacles: [{ tid: NO_THREAD, at: [], why: 'the contexts that --stacks describes cannot be followed' }],
 };
 
+const SAFE: Verdict = { kind: 'safe' };
+
 /**
- * Judges all threads. `expired` is asked between threads: when the stop has lasted too long the result is undefined.
+ * Judges `threads` (those that are not proved to be quiet) and what no thread is in. `expired` is asked between threads:
+ * when the stop has lasted too long the result is undefined.
  */
 export function judgeThreads(
   observer: Observer,
   threads: readonly StoppedThread[],
+  { stackLike, threadPointers }: Surroundings,
   forbidden: readonly ForbiddenRange[],
   readMemory: TryRead,
   expired: () => boolean,
@@ -55,36 +63,31 @@ export function judgeThreads(
   const moduleAt = moduleFinder(observer.modules);
   const tryRead = pageCache(readMemory, arch.pageSize);
   const seen: SeenThread[] = [];
-  // Addresses in all stacks that threads use.
-  const touched: bigint[] = [];
-  for (const { tid, registers, ownStack } of threads) {
+  for (const { tid, registers } of threads) {
     if (expired()) return undefined;
-    const sp = registers.get(arch.registers.dwarfSp);
-    if (sp !== undefined) touched.push(sp);
-    if (ownStack !== undefined && isQuiet(registers, ownStack, forbidden)) continue;
     const { frames, end } = walk({ arch, registers, readMemory: tryRead, moduleAt });
-    for (const { cfa } of frames) touched.push(cfa - 1n);
+    for (const { cfa } of frames) stackLike.touch(Number(cfa - 1n));
     seen.push({ tid, frames, end, registers: returnRegisters(arch, registers) });
   }
-  const threadPointers = threads.flatMap(({ prstatus }) =>
-    prstatus === undefined ? [] : [arch.syscall.threadPointer(prstatus)],
-  );
-  if (observer.contexts.length > 0 && threadPointers.length > 0) {
-    const found = describedContexts(arch, observer.contexts, threadPointers[0], tryRead, expired);
+  const pointers = observer.contexts.length > 0 ? threadPointers() : [];
+  if (pointers.length > 0) {
+    const found = describedContexts(arch, observer.contexts, pointers[0], tryRead, expired);
     if (found === undefined) return expired() ? undefined : UNFOLLOWED;
     for (const { what, registers, bottom } of found) {
       if (expired()) return undefined;
       const { frames, end } = endedAt(walk({ arch, registers, readMemory: tryRead, moduleAt }), bottom);
       // What is described is not searched besides: stale words would count.
       const sp = registers.get(arch.registers.dwarfSp);
-      if (sp !== undefined) touched.push(sp);
+      if (sp !== undefined) stackLike.touch(Number(sp));
       seen.push({ tid: NO_THREAD, what, frames, end, registers: returnRegisters(arch, registers) });
     }
   }
+  const mappings = stackLike.untouched();
+  if (seen.length === 0 && mappings.length === 0) return SAFE;
   const suspended = suspendedObstacles({
     ...observer,
-    touched,
-    threadPointers,
+    mappings,
+    threadPointers: mappings.length === 0 ? [] : threadPointers(),
     forbidden,
     tryRead: readMemory,
     expired,

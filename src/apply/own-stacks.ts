@@ -1,56 +1,149 @@
-/** Reading the stacks of stopped threads, all in one system call. */
-import { type Remote, remote } from '../bytes/address.ts';
-import { viewOf } from '../bytes/record.ts';
-import type { StoppedThread as Held, Stopped } from '../process/stopped.ts';
-import { readBatch } from '../sys/memory.ts';
-import type { StoppedThread } from './observe.ts';
+/**
+ * A look at all threads of a stopped process at once: whose registers and stack hold nothing that leads into code that
+ * goes away (quiet.ts). All that can be known before the stop is laid out before it, in columns of numbers.
+ */
+import type { Arch } from '../arch/arch.ts';
+import type { Stopped } from '../process/stopped.ts';
+import { BatchReader } from '../sys/memory.ts';
+import { CodeWords } from './quiet.ts';
+import type { ForbiddenRange } from './safety.ts';
+import { StackLike } from './stack-like.ts';
 import type { MappingView } from './view.ts';
 
 /** A deeper stack costs as much to read as to unwind. */
 const DEEPEST = 64 * 1024;
+/** Bytes of stacks read at once. */
+const CAPACITY = 4 << 20;
+/** Above every address of a program. */
+const BEYOND = 2 ** 47;
+const REHEARSED_WORDS = 4096;
+const REHEARSED_ROUNDS = 32;
+let shared: BatchReader | undefined;
 
-/**
- * The threads, with their stacks where these are short and surely their own: a C library puts a thread's control
- * block, which the thread pointer leads to, at the top of the stack that it was created with, and the kernel names
- * that of the first thread.
- *
- * @param maps from before the stop; a stack that is younger is not found in it, and its thread goes without
- */
-export function withOwnStacks(stopped: Stopped, maps: readonly MappingView[]): StoppedThread[] {
-  const { pid, arch } = stopped.target;
-  const { sp, threadPointer } = arch.registers;
-  const sizeFor = ({ tid, prstatus }: Held): { readonly at: Remote; readonly size: number } => {
-    const view = viewOf(prstatus);
-    const at = remote(view.getBigUint64(sp, true));
-    const mapping = mappingOf(maps, at);
-    const nothing = { at, size: 0 };
-    if (mapping === undefined || mapping.end - at > DEEPEST) return nothing;
-    const isFirst = tid === pid && mapping.path === '[stack]';
-    if (!isFirst) {
-      if (threadPointer === undefined) return nothing;
-      const block = view.getBigUint64(threadPointer, true);
-      if (block <= at || block >= mapping.end) return nothing;
-    }
-    return { at, size: Number(mapping.end - at) };
-  };
-  const ranges = stopped.threads.map(sizeFor);
-  const pieces = readBatch(pid, ranges);
-  return stopped.threads.map(({ tid, registers, prstatus }, i) => {
-    const { at, size } = ranges[i]!;
-    const bytes = pieces[i];
-    const isWhole = size > 0 && bytes?.length === size;
-    return { tid, registers, prstatus, ownStack: isWhole ? { at, bytes } : undefined };
-  });
-}
+/** What is known before the stop. */
+export class StackOverview {
+  /** Where threads are, after `loudThreads`. */
+  readonly stackLike: StackLike;
+  readonly #arch: Arch;
+  readonly #words: CodeWords;
+  readonly #reader: BatchReader;
+  /** An address just below the code that goes away. */
+  readonly #nearest: number;
+  /** Thread of each range that is being read. */
+  readonly #owners: number[] = [];
+  /** Mappings that can be written to, ascending. */
+  readonly #starts: Float64Array;
+  readonly #ends: Float64Array;
+  /** Start of the mapping that the kernel calls the first thread's stack. */
+  readonly #firstStack: number;
 
-function mappingOf(maps: readonly MappingView[], at: bigint): MappingView | undefined {
-  let low = 0;
-  let high = maps.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (maps[middle]!.end <= at) low = middle + 1;
-    else high = middle;
+  /** `maps` in ascending order. */
+  constructor(
+    arch: Arch,
+    readonly maps: readonly MappingView[],
+    forbidden: readonly ForbiddenRange[],
+  ) {
+    const writable = maps.filter(({ write, end }) => write && Number.isSafeInteger(Number(end)));
+    this.stackLike = new StackLike(maps);
+    this.#arch = arch;
+    this.#words = new CodeWords(forbidden);
+    this.#nearest = Math.min(BEYOND, ...forbidden.map(({ start }) => Number(start))) - 1;
+    shared ??= new BatchReader(CAPACITY);
+    this.#reader = shared;
+    this.#starts = Float64Array.from(writable, ({ start }) => Number(start));
+    this.#ends = Float64Array.from(writable, ({ end }) => Number(end));
+    this.#firstStack = Number(maps.find(({ path }) => path === '[stack]')?.start ?? -1);
   }
-  const found = maps[low];
-  return found !== undefined && found.start <= at ? found : undefined;
+
+  /**
+   * Indices of the threads that are not proved to be out of the way; undefined if the time was over before.
+   *
+   * A thread's own stack is known by its control block, which the thread pointer leads to and which C libraries put at
+   * the top of the stack that they create the thread with; that of the first thread has a name. From any other stack (a
+   * signal's, a coroutine's) frames go on elsewhere, and such threads are not quiet.
+   */
+  loudThreads(stopped: Stopped, expired: () => boolean): number[] | undefined {
+    const { sp, threadPointer, prstatusSize } = this.#arch.registers;
+    const { pid } = stopped.target;
+    const halves = stopped.registerHalves();
+    const perThread = prstatusSize >> 2;
+    const reader = this.#reader;
+    const loud: number[] = [];
+    this.stackLike.reset();
+    reader.clear();
+    for (let i = 0; i < stopped.size; i++) {
+      if (!stopped.isHeld(i)) continue;
+      const from = i * perThread;
+      const at = wordAt(halves, from + (sp >> 2));
+      this.stackLike.touch(at);
+      const block = threadPointer === undefined ? 0 : wordAt(halves, from + (threadPointer >> 2));
+      const size = this.#ownSize(at, block, stopped.tid(i) === pid);
+      if (size < 0 || this.#words.anyLeadsIn(halves, from, from + perThread)) {
+        loud.push(i);
+        continue;
+      }
+      const start = Math.ceil(at / 8) * 8;
+      if (!reader.add(start, size)) {
+        if (expired()) return undefined;
+        this.#read(pid, loud);
+        reader.add(start, size);
+      }
+      this.#owners[reader.count - 1] = i;
+    }
+    this.#read(pid, loud);
+    return loud;
+  }
+
+  /** Looks at words, near and far, that lead nowhere until the compiler has seen that doing so is worth its time. */
+  rehearse(): void {
+    const near = this.#nearest;
+    const words = new Uint32Array(REHEARSED_WORDS * 2);
+    for (let i = 0; i < words.length; i += 8) {
+      words[i] = near >>> 0;
+      words[i + 1] = Math.floor(near / 0x1_0000_0000);
+    }
+    for (let round = 0; round < REHEARSED_ROUNDS; round++) this.#words.anyLeadsIn(words, 0, words.length);
+  }
+
+  /** Whole words from `at` to the top of the thread's own stack, in bytes; -1 if it is another one or too deep. */
+  #ownSize(at: number, block: number, isFirst: boolean): number {
+    const starts = this.#starts;
+    let low = 0;
+    let high = starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (starts[middle]! <= at) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) return -1;
+    const end = this.#ends[low - 1]!;
+    if (at >= end) return -1;
+    const isOwn = isFirst && starts[low - 1] === this.#firstStack;
+    if (!isOwn && (block <= at || block >= end)) return -1;
+    const top = isOwn ? end : block;
+    const size = Math.floor(top / 8) * 8 - Math.ceil(at / 8) * 8;
+    return size <= DEEPEST ? size : -1;
+  }
+
+  /** Reads the ranges and adds the threads of which something leads in, or not all can be read. */
+  #read(pid: number, loud: number[]): void {
+    const reader = this.#reader;
+    for (let next = 0; next < reader.count; ) {
+      const got = reader.read(pid, next) >> 2;
+      for (let from = 0; next < reader.count; next++) {
+        const to = from + (reader.size(next) >> 2);
+        const isWhole = to <= got;
+        if (!isWhole || this.#words.anyLeadsIn(reader.halves, from, to)) loud.push(this.#owners[next]!);
+        from = to;
+        if (isWhole) continue;
+        // The kernel stops at the first range that it cannot read to its end: go on behind it.
+        next++;
+        break;
+      }
+    }
+    reader.clear();
+  }
 }
+
+const wordAt = (halves: Uint32Array, index: number): number =>
+  halves[index + 1]! * 0x1_0000_0000 + halves[index]!;

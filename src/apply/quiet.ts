@@ -5,31 +5,57 @@
  * costs a fraction of a walk. A word that does lead there proves nothing (it may be stale): those threads are walked.
  */
 import type { Remote } from '../bytes/address.ts';
-import type { RegisterFile } from '../unwind/frame.ts';
-import { scanWords } from '../unwind/scan.ts';
-import type { ForbiddenRange } from './safety.ts';
 
-/** The memory from a thread's stack pointer to the end of its own stack. */
-export interface OwnStack {
-  readonly at: Remote;
-  readonly bytes: Uint8Array;
-}
+/** Addresses of programs have no more bits; those above may authenticate a pointer (aarch64) and are not looked at. */
+const ADDRESS_BITS = 48;
+const HIGH_HALF = 0xffff;
 
-/**
- * True if nothing of the thread leads into the ranges. `stack` must be whole, and the stack on which the thread began:
- * from any other one (a signal's, a coroutine's) frames go on elsewhere.
- */
-export function isQuiet(
-  registers: RegisterFile,
-  stack: OwnStack,
-  forbidden: readonly ForbiddenRange[],
-): boolean {
-  for (const { start, end } of forbidden) {
-    if (registers.pc >= start && registers.pc <= end) return false;
-    for (let number = 0; number < registers.length; number++) {
-      const value = registers.get(number);
-      if (value !== undefined && value >= start && value <= end) return false;
+/** Ranges of code as columns of numbers, for a look at many words that makes no object. */
+export class CodeWords {
+  /** By ascending start. */
+  readonly #starts: Float64Array;
+  readonly #ends: Float64Array;
+  readonly #lowestHigh: number;
+  readonly #highestHigh: number;
+
+  constructor(ranges: readonly { readonly start: Remote; readonly end: Remote }[]) {
+    const sorted = ranges
+      .filter(({ start, end }) => start < end)
+      .sort((a, b) => (a.start < b.start ? -1 : 1));
+    this.#starts = Float64Array.from(sorted, ({ start }) => Number(start));
+    this.#ends = Float64Array.from(sorted, ({ end }) => Number(end));
+    const isBeyond = sorted.some(({ end }) => end >= 1n << BigInt(ADDRESS_BITS));
+    const highest = sorted.reduce((most, { end }) => Math.max(most, Number(end)), 0);
+    const lowest = sorted.length === 0 ? Number.POSITIVE_INFINITY : this.#starts[0]!;
+    this.#lowestHigh = isBeyond ? 0 : Math.floor(lowest / 0x1_0000_0000);
+    this.#highestHigh = isBeyond ? HIGH_HALF : Math.floor(highest / 0x1_0000_0000);
+    if (isBeyond) {
+      // No word can be told from such addresses: every one counts.
+      this.#starts = Float64Array.of(0);
+      this.#ends = Float64Array.of(Number.POSITIVE_INFINITY);
     }
   }
-  return scanWords(stack.bytes, stack.at, forbidden, { includeStart: true }).length === 0;
+
+  /**
+   * Whether one of the words leads into a range, its first byte and the one behind its last included.
+   *
+   * @param halves 32-bit halves of 64-bit words, the lower first
+   */
+  anyLeadsIn(halves: Uint32Array, from: number, to: number): boolean {
+    const lowestHigh = this.#lowestHigh;
+    const highestHigh = this.#highestHigh;
+    for (let i = from + 1; i < to; i += 2) {
+      const high = halves[i]! & HIGH_HALF;
+      if (high < lowestHigh || high > highestHigh) continue;
+      if (this.#holds(high * 0x1_0000_0000 + halves[i - 1]!)) return true;
+    }
+    return false;
+  }
+
+  #holds(value: number): boolean {
+    const starts = this.#starts;
+    const ends = this.#ends;
+    for (let i = 0; i < starts.length && starts[i]! <= value; i++) if (value <= ends[i]!) return true;
+    return false;
+  }
 }

@@ -1,7 +1,7 @@
 /** Stopping a target, looking at its threads, and changing it, again and again until it is safe or time is up. */
 import { SutureError } from '../base/errors.ts';
 import { remote } from '../bytes/address.ts';
-import { rehearse as rehearseOnChild } from '../process/rehearse.ts';
+import { onChild } from '../process/rehearse.ts';
 import { residentRuns } from '../process/resident.ts';
 import { stopAll } from '../process/stop.ts';
 import type { Stopped } from '../process/stopped.ts';
@@ -10,13 +10,14 @@ import { readProc } from '../sys/procfs.ts';
 import { sleepMicroseconds } from '../sys/scheduler.ts';
 import type { ContextList } from '../unwind/context-list.ts';
 import { RegisterFile } from '../unwind/frame.ts';
+import { commitChanges, type HeldAccess, rehearsedChange } from './change.ts';
 import { findLists } from './contexts.ts';
 import { blockersOf, judgeThreads, type Observer } from './observe.ts';
-import { withOwnStacks } from './own-stacks.ts';
-import { isQuiet } from './quiet.ts';
+import { StackOverview } from './own-stacks.ts';
 import type { Region } from './region.ts';
-import type { Blocker, ForbiddenRange, Obstacle } from './safety.ts';
+import type { Blocker, ForbiddenRange, Obstacle, Verdict } from './safety.ts';
 import { Snapshot } from './snapshot.ts';
+import { StackLike } from './stack-like.ts';
 import { NO_THREAD } from './suspended.ts';
 import { unwindModules } from './unwind-modules.ts';
 import type { TryRead } from './view.ts';
@@ -33,7 +34,13 @@ export interface StopLimits {
 export const DEFAULT_LIMITS: StopLimits = { maxStopMs: 20, timeoutMs: 10_000 };
 
 export type StopResult =
-  | { readonly kind: 'done'; readonly heldMicroseconds: number; readonly attempts: number }
+  | {
+      readonly kind: 'done';
+      readonly heldMicroseconds: number;
+      readonly attempts: number;
+      /** Of every thread, in the stop. */
+      readonly stackPointers: readonly bigint[];
+    }
   | {
       readonly kind: 'busy';
       readonly heldMicroseconds: number;
@@ -47,6 +54,17 @@ const THREAD_COST_MS = 0.1;
 const FIRST_PAUSE_MS = 1;
 const REHEARSAL_MS = 30;
 const LONGEST_PAUSE_MS = 100;
+
+/** What may be done to a process whose threads are held. */
+export function heldAccess(stopped: Stopped): HeldAccess {
+  const { memory } = stopped.target;
+  return {
+    read: (at, size) => memory.read(at, size),
+    write: (at, bytes) => memory.write(at, bytes),
+    call: (calls) => stopped.call(calls),
+    callTogether: (calls) => stopped.callTogether(calls),
+  };
+}
 
 /** Everything that looking at the threads of a process needs, read before it is stopped. */
 export function observerOf(
@@ -63,21 +81,33 @@ export function observerOf(
   };
 }
 
-/** Words that nothing points to, enough of them for the compiler to see that looking at words is worth its time. */
-const REHEARSED_BYTES = 1 << 16;
+/** Rounds of rehearsal; later ones are hardly shorter. */
+const ROUNDS = 24;
 let isRehearsed = false;
 
-/** Goes through whole stops of a child of our own. */
-function rehearseStops(forbidden: readonly ForbiddenRange[]): void {
-  let observer: Observer | undefined;
-  rehearseOnChild((stopped) => {
-    const { target } = stopped;
-    observer ??= observerOf(new Snapshot(target), []);
-    const read: TryRead = (at, size) => target.memory.tryRead(at, size);
-    judgeThreads(observer, stopped.threads, forbidden, read, () => false);
-    judgeThreads(observer, withOwnStacks(stopped, observer.maps), forbidden, read, () => false);
-    const stack = { at: remote(0n), bytes: new Uint8Array(REHEARSED_BYTES) };
-    for (const { registers } of stopped.threads) isQuiet(registers, stack, forbidden);
+/**
+ * Goes through whole stops of a child of our own: the same calls on the same kinds of
+ * values as in the stop that counts, up to a write.
+ */
+function rehearseStops(forbidden: readonly ForbiddenRange[], limits: StopLimits): void {
+  onChild((target) => {
+    const { arch, memory } = target;
+    const snapshot = new Snapshot(target);
+    const observer = observerOf(snapshot, []);
+    const at = snapshot.maps().find(({ execute }) => execute)!.start;
+    const change = rehearsedChange(memory.read(at, arch.jump.size), at);
+    const call = { kind: 'syscall', number: arch.syscall.numbers.getpid, args: [] } as const;
+    const read: TryRead = (from, size) => memory.tryRead(from, size);
+    new StackOverview(arch, observer.maps, forbidden).rehearse();
+    for (let round = 0; round < ROUNDS; round++) {
+      attempt(target, observer, forbidden, limits, (stopped) => {
+        commitChanges(arch, [change], heldAccess(stopped));
+        if (round > 2) return;
+        const surroundings = { stackLike: new StackLike(observer.maps), threadPointers: () => [] };
+        judgeThreads(observer, stopped.threads, surroundings, forbidden, read, () => false);
+        stopped.call([call]);
+      });
+    }
   });
 }
 
@@ -85,10 +115,15 @@ function rehearseStops(forbidden: readonly ForbiddenRange[]): void {
  * Walks the stacks of threads that are blocked in system calls as far as is possible without stopping them. The result
  * means nothing; the code has been run and the tables that matter have been read, so that the stop is short.
  */
-export function rehearse(target: Target, observer: Observer, forbidden: readonly ForbiddenRange[]): void {
+export function rehearse(
+  target: Target,
+  observer: Observer,
+  forbidden: readonly ForbiddenRange[],
+  limits: StopLimits,
+): void {
   // Once in the life of this program: what is compiled stays so. The tables are those of each process.
   const rounds = isRehearsed ? 1 : 3;
-  if (!isRehearsed) rehearseStops(forbidden);
+  if (!isRehearsed) rehearseStops(forbidden, limits);
   isRehearsed = true;
   const { registers } = target.arch;
   const threads = target.threads().slice(0, 8);
@@ -108,6 +143,7 @@ export function rehearse(target: Target, observer: Observer, forbidden: readonly
     judgeThreads(
       observer,
       seen,
+      { stackLike: new StackLike(observer.maps), threadPointers: () => [] },
       forbidden,
       (at, size) => target.memory.tryRead(at, size),
       // The stacks of the threads that are left out look like nobody's.
@@ -136,7 +172,7 @@ export function stopUntilSafe(
   ) {
     const result = attempt(target, observer, forbidden, limits, commit);
     held = Math.max(held, result.heldMicroseconds);
-    if (result.kind === 'done') return { kind: 'done', heldMicroseconds: held, attempts };
+    if (result.kind === 'done') return { ...result, heldMicroseconds: held, attempts };
     if (performance.now() + pause > deadline) {
       const commOf = (tid: number) =>
         tid === NO_THREAD ? 'suspended' : (readProc(`${target.pid}/task/${tid}/comm`)?.trim() ?? 'ended');
@@ -149,7 +185,7 @@ export function stopUntilSafe(
 }
 
 type Attempt =
-  | { readonly kind: 'done'; readonly heldMicroseconds: number }
+  | { readonly kind: 'done'; readonly heldMicroseconds: number; readonly stackPointers: readonly bigint[] }
   | {
       readonly kind: 'again';
       readonly heldMicroseconds: number;
@@ -166,6 +202,9 @@ function attempt(
 ): Attempt {
   const started = performance.now();
   const allowedMs = limits.maxStopMs + target.threads().length * THREAD_COST_MS;
+  const { mappings, watch } = target.watchMaps();
+  using _ = watch;
+  const before = new StackOverview(target.arch, mappings, forbidden);
   const stopped = stopAll(target, { collectDeadlineMs: allowedMs });
   if ('kind' in stopped) {
     const heldMicroseconds = (performance.now() - started) * 1000;
@@ -177,12 +216,9 @@ function attempt(
   try {
     const endNs = stopped.stoppedAtNs + BigInt(Math.round(allowedMs * 1e6));
     const expired = () => process.hrtime.bigint() > endNs;
-    const read = (at: Parameters<Target['memory']['tryRead']>[0], size: number) =>
-      target.memory.tryRead(at, size);
     // As they are now: a stack may have been mapped since.
-    const standing = { ...observer, maps: target.maps() };
-    const threads = withOwnStacks(stopped, standing.maps);
-    const verdict = judgeThreads(standing, threads, forbidden, read, expired);
+    const overview = watch.isUnchanged() ? before : new StackOverview(target.arch, target.maps(), forbidden);
+    const verdict = look(stopped, observer, overview, forbidden, expired);
     if (verdict === undefined || expired()) {
       outcome = { reason: `looking at the threads took more than ${allowedMs.toFixed(1)} ms`, obstacles: [] };
     } else if (verdict.kind !== 'safe') {
@@ -194,8 +230,34 @@ function attempt(
     stopped.release();
   }
   const { heldMicroseconds } = stopped.release();
-  if (outcome === undefined) return { kind: 'done', heldMicroseconds };
+  if (outcome === undefined) {
+    const { dwarfSp } = target.arch.registers;
+    const stackPointers = stopped.threads.flatMap(({ registers }) => registers.get(dwarfSp) ?? []);
+    return { kind: 'done', heldMicroseconds, stackPointers };
+  }
   return { kind: 'again', heldMicroseconds, ...outcome };
+}
+
+/** undefined if the time was over before all was looked at. */
+function look(
+  stopped: Stopped,
+  observer: Observer,
+  overview: StackOverview,
+  forbidden: readonly ForbiddenRange[],
+  expired: () => boolean,
+): Verdict | undefined {
+  const loud = overview.loudThreads(stopped, expired);
+  if (loud === undefined) return undefined;
+  const { arch, memory } = stopped.target;
+  const threadPointers = () => stopped.threads.map(({ prstatus }) => arch.syscall.threadPointer(prstatus));
+  return judgeThreads(
+    { ...observer, maps: overview.maps },
+    loud.map((index) => stopped.thread(index)),
+    { stackLike: overview.stackLike, threadPointers },
+    forbidden,
+    (at, size) => memory.tryRead(at, size),
+    expired,
+  );
 }
 
 function reasonOf(kind: 'busy' | 'blind'): string {

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { archNamed } from '../arch/index.ts';
 import { type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
-import { type SuspendedInput, stacksOfNobody, suspendedObstacles } from './suspended.ts';
+import { StackLike } from './stack-like.ts';
+import { type SuspendedInput, suspendedObstacles } from './suspended.ts';
 import type { MappingView } from './view.ts';
 
 const arch = archNamed('x86_64')!;
@@ -19,7 +20,11 @@ const mapping = (start: bigint, end: bigint, rights: string, path = ''): Mapping
 });
 const GUARD = mapping(0x10_0000n, 0x10_1000n, '---p');
 const STACK = mapping(0x10_1000n, 0x11_0000n, 'rw-p');
-const nobody = (maps: MappingView[], touched: bigint[] = []) => stacksOfNobody(maps, touched).length;
+const nobody = (maps: MappingView[], touched: bigint[] = []) => {
+  const stacks = new StackLike(maps);
+  for (const at of touched) stacks.touch(Number(at));
+  return stacks.untouched().length;
+};
 
 test('a stack has a guard page below, and is nobody’s when no frame is in it', () => {
   assert.equal(nobody([GUARD, STACK]), 1);
@@ -56,8 +61,7 @@ function inputWith(
   for (const [at, value] of words) viewOf(memory).setBigUint64(Number(at - STACK.start), value, true);
   return {
     arch,
-    maps: [GUARD, STACK],
-    touched: [],
+    mappings: [STACK],
     threadPointers: [],
     forbidden: [{ start: remote(0x40_1000n), end: remote(0x40_1100n), name: 'f' }],
     tryRead: (at: Remote, size) => memory.slice(Number(at - STACK.start), Number(at - STACK.start) + size),

@@ -14,9 +14,8 @@ import type { MappingView, TryRead } from './view.ts';
 /** What a stop lets be known of the memory of stacks. */
 export interface SuspendedInput {
   readonly arch: Arch;
-  readonly maps: readonly MappingView[];
-  /** The stack pointers of all threads, and an address in every frame that was walked. */
-  readonly touched: readonly bigint[];
+  /** Mappings that look like stacks and hold no frame of a thread (StackLike). */
+  readonly mappings: readonly MappingView[];
   /** Thread pointers of all threads. */
   readonly threadPointers: readonly bigint[];
   readonly forbidden: readonly ForbiddenRange[];
@@ -37,15 +36,12 @@ export const NO_THREAD = 0;
 const PIECE = 256 << 10;
 /** More are not listed. */
 const MOST_NAMED = 8;
-const STACK = '[stack]';
-/** Bytes that no stack has: sanitizers reserve their shadow memory by the tebibyte, with pages without access below. */
-const NO_STACK = 1n << 40n;
 
 /** The contexts in the way; undefined if the time was over before all was searched. */
 export function suspendedObstacles(input: SuspendedInput): Obstacle[] | undefined {
   const obstacles: Obstacle[] = [];
   if (input.forbidden.length === 0) return obstacles;
-  for (const mapping of stacksOfNobody(input.maps, input.touched)) {
+  for (const mapping of input.mappings) {
     const hit = firstHit(input, mapping);
     if (hit === 'expired') return undefined;
     if (hit === undefined || isOfEndedThread(input, mapping)) continue;
@@ -60,42 +56,6 @@ export function suspendedObstacles(input: SuspendedInput): Obstacle[] | undefine
     if (obstacles.length === MOST_NAMED) break;
   }
   return obstacles;
-}
-
-/** Mappings that look like stacks and hold no frame of a thread. `maps` in ascending order. */
-export function stacksOfNobody(maps: readonly MappingView[], touched: readonly bigint[]): MappingView[] {
-  const sorted = BigUint64Array.from(touched).sort();
-  return maps.filter((mapping, i) => {
-    if (!mapping.read || !mapping.write || mapping.shared) return false;
-    if (mapping.end - mapping.start >= NO_STACK) return false;
-    if (mapping.path !== STACK && !(isAnonymous(mapping) && isGuard(maps[i - 1], mapping))) return false;
-    return !holdsAny(sorted, mapping.start, mapping.end) && !isArena(mapping, maps[i + 1]);
-  });
-}
-
-/** prctl(2), PR_SET_VMA_ANON_NAME gives names to anonymous memory. */
-const isAnonymous = ({ path }: MappingView): boolean => path === '' || path.startsWith('[anon:');
-
-const isGuard = (below: MappingView | undefined, { start }: MappingView): boolean =>
-  below !== undefined && below.end === start && !below.read && !below.write && !below.execute;
-
-/**
- * glibc's malloc, HEAP_MAX_SIZE: a heap of a thread is 64 MiB reserved at a multiple of that, of which the first part is
- * accessible. The unused rest of the one below looks like a guard page.
- */
-const ARENA = 64n << 20n;
-const isArena = ({ start, end }: MappingView, above: MappingView | undefined): boolean =>
-  start % ARENA === 0n && (end === start + ARENA || (above?.start === end && above.end === start + ARENA));
-
-function holdsAny(sorted: BigUint64Array, start: bigint, end: bigint): boolean {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! < start) low = middle + 1;
-    else high = middle;
-  }
-  return low < sorted.length && sorted[low]! < end;
 }
 
 function firstHit(input: SuspendedInput, mapping: MappingView) {

@@ -9,13 +9,7 @@ import { type RemoteCall, remoteCall } from '../process/remote-call.ts';
 import type { Target } from '../process/target.ts';
 import { Journal } from '../store/state.ts';
 import { objectionToUnwinderCalls } from './call-safety.ts';
-import {
-  commitChanges,
-  type HeldAccess,
-  prepareChanges,
-  rehearseCommit,
-  type TargetAccess,
-} from './change.ts';
+import { commitChanges, type PreparedChange, prepareChanges, type TargetAccess } from './change.ts';
 import type { OutcomeObject, ProcessOutcome } from './outcome.ts';
 import { type ObjectPlan, type PlanOptions, type PlanResult, planApply, unconcerned } from './plan.ts';
 import { planRevert, type RevertChoice, type RevertPlan } from './plan-revert.ts';
@@ -26,7 +20,7 @@ import type { ForbiddenRange } from './safety.ts';
 import { abandonedRanges, settlement } from './settle.ts';
 import { Snapshot } from './snapshot.ts';
 import { standings } from './stack.ts';
-import { observerOf, rehearse, type StopLimits, type StopResult, stopUntilSafe } from './stop.ts';
+import { heldAccess, observerOf, rehearse, type StopLimits, type StopResult, stopUntilSafe } from './stop.ts';
 import { unwindModules } from './unwind-modules.ts';
 import { UnwindTables } from './unwind-tables.ts';
 
@@ -48,8 +42,6 @@ export class Work {
   readonly #access: TargetAccess;
   readonly #keeper: RegionKeeper;
   readonly #notes: string[] = [];
-  /** Of every thread, when the target was last changed. */
-  #stackPointers: readonly bigint[] = [];
 
   constructor(target: Target, options: PlanOptions, limits: StopLimits, progress: Progress) {
     this.#target = target;
@@ -102,23 +94,13 @@ export class Work {
         noteUndo: (what, take) => undo.note(what, take),
       },
     );
-    rehearseCommit(this.#target.arch, prepared, this.#access);
     const replaced = objects.flatMap(({ replaces }) => replaces);
-    const result = this.#change(
-      snapshot,
-      objects.flatMap(({ forbidden }) => forbidden),
-      (access) => {
-        this.#keeper.mark(replaced, 'reverting');
-        try {
-          commitChanges(this.#target.arch, prepared, access);
-        } catch (error) {
-          this.#keeper.mark(replaced, 'active');
-          throw error;
-        }
-        // From here on the redirects lead into the regions, whatever happens next.
-        undo.keep();
-        for (const { region } of objects) this.#keeper.markAt(region.start, 'active');
-      },
+    const forbidden = objects.flatMap((object) => object.forbidden);
+    this.#keeper.mark(replaced, 'reverting');
+    const result = this.#orElse(
+      () => this.#keeper.mark(replaced, 'active'),
+      // Once it is done the redirects lead into the regions, whatever happens next.
+      () => this.#change(snapshot, forbidden, prepared, () => undo.keep()),
     );
     const touched = objects.map(({ object, functions, patch }) => ({
       path: object.path,
@@ -127,7 +109,8 @@ export class Work {
       functions,
     }));
     if (result.kind === 'busy') return this.#outcome('busy', touched, result);
-    this.#keeper.letGo(replaced, this.#stackPointers);
+    for (const { region } of objects) this.#keeper.markAt(region.start, 'active');
+    this.#keeper.letGo(replaced, result.stackPointers);
     return this.#outcome('applied', touched, result);
   }
 
@@ -161,20 +144,15 @@ export class Work {
       intend: (mapping) => journal.intend(mapping),
       noteUndo: (name, take) => undo.note(name, take),
     });
-    const result = this.#change(snapshot, plan.forbidden, (access) => {
-      this.#keeper.mark(regions, 'reverting');
-      try {
-        commitChanges(this.#target.arch, prepared, access);
-      } catch (error) {
-        this.#keeper.mark(regions, 'active');
-        throw error;
-      }
-      undo.keep();
-      for (const { at, bytes } of plan.undoBytes) access.write(at, bytes);
-    });
+    this.#keeper.mark(regions, 'reverting');
+    const result = this.#orElse(
+      () => this.#keeper.mark(regions, 'active'),
+      () => this.#change(snapshot, plan.forbidden, prepared, () => undo.keep()),
+    );
     const objects = revertedObjects(plan);
     if (result.kind === 'busy') return this.#outcome('busy', objects, result);
-    this.#keeper.letGo(regions, this.#stackPointers);
+    for (const { at, bytes } of plan.undoBytes) this.#access.write(at, bytes);
+    this.#keeper.letGo(regions, result.stackPointers);
     return this.#outcome('reverted', objects, result);
   }
 
@@ -274,23 +252,31 @@ export class Work {
     return this.#keeper.map(plan, undo);
   }
 
+  /** Makes the prepared changes in a stop in which no thread is in the way; `done` is called in it. */
   #change(
     snapshot: Snapshot,
     forbidden: readonly ForbiddenRange[],
-    commit: (access: HeldAccess) => void,
+    prepared: readonly PreparedChange[],
+    done: () => void,
   ): StopResult {
     const { regions } = readRegions(snapshot.maps(), snapshot.memory.tryRead, snapshot.arch);
     const observer = observerOf(snapshot, regions, this.#limits.stacks);
-    rehearse(this.#target, observer, forbidden);
+    rehearse(this.#target, observer, forbidden, this.#limits);
     return stopUntilSafe(this.#target, observer, forbidden, this.#limits, (stopped) => {
-      const { dwarfSp } = this.#target.arch.registers;
-      commit({
-        ...this.#access,
-        call: (calls) => stopped.call(calls),
-        callTogether: (calls) => stopped.callTogether(calls),
-      });
-      this.#stackPointers = stopped.threads.flatMap(({ registers }) => registers.get(dwarfSp) ?? []);
+      commitChanges(this.#target.arch, prepared, heldAccess(stopped));
+      done();
     });
+  }
+
+  /** The result of `work`; if it throws or finds the process busy, `undo` is called. */
+  #orElse(undo: () => void, work: () => StopResult): StopResult {
+    let result: StopResult | undefined;
+    try {
+      result = work();
+      return result;
+    } finally {
+      if (result?.kind !== 'done') undo();
+    }
   }
 
   #outcome(

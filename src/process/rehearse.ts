@@ -3,35 +3,26 @@ import { SutureError } from '../base/errors.ts';
 import { kill, SIGKILL } from '../sys/signals.ts';
 import { pipe, spawn } from '../sys/spawn.ts';
 import { __WALL, waitFor } from '../sys/wait.ts';
-import { remoteCall } from './remote-call.ts';
-import { stopAll } from './stop.ts';
-import type { Stopped } from './stopped.ts';
 import { Target } from './target.ts';
 
-/** After so many rounds a stop costs what it will cost. */
-const ROUNDS = 8;
-const STACK_BYTES = 1024;
-
-export interface Rehearsal {
-  readonly milliseconds: number;
-  /** Stops that went through; 0 if the rehearsal failed, which leaves the code cold and nothing worse. */
-  readonly rounds: number;
-}
-
 /**
- * Goes through a stop and a call on a child of our own, so that the code is compiled before a stop that counts.
- * `withStopped` is called in each round while the child stands still, for the caller's own part of a stop.
+ * Runs `work` on a child of our own that waits in a read, so that code is compiled, and knows what values it meets, before
+ * it runs where it counts. What a SutureError ends leaves the code cold and nothing worse: the real run will say what is
+ * wrong, with the real process.
  */
-export function rehearse(withStopped?: (stopped: Stopped) => void): Rehearsal {
-  const startedNs = process.hrtime.bigint();
-  let done = 0;
+export function onChild(work: (target: Target) => void): void {
   try {
-    done = withChild((pid) => rounds(pid, withStopped));
+    withChild((pid) => {
+      const target = Target.open(pid);
+      try {
+        work(target);
+      } finally {
+        target.close();
+      }
+    });
   } catch (error) {
-    // The real stop will say what is wrong, with the real process.
     if (!(error instanceof SutureError)) throw error;
   }
-  return { milliseconds: Number(process.hrtime.bigint() - startedNs) / 1e6, rounds: done };
 }
 
 /** Runs `work` on a process that waits in a read. It ends with us: then its input does. */
@@ -55,26 +46,5 @@ function withChild<T>(work: (pid: number) => T): T {
       kill(child, SIGKILL);
       waitFor(child, __WALL);
     }
-  }
-}
-
-function rounds(pid: number, withStopped?: (stopped: Stopped) => void): number {
-  const target = Target.open(pid);
-  try {
-    const call = { kind: 'syscall', number: target.arch.syscall.numbers.getpid, args: [] } as const;
-    remoteCall(target, [call]);
-    let done = 0;
-    for (let round = 0; round < ROUNDS; round++) {
-      const stopped = stopAll(target, { collectDeadlineMs: 100 });
-      if ('kind' in stopped) continue;
-      using _ = stopped;
-      stopped.readStacks(STACK_BYTES);
-      stopped.call([call]);
-      withStopped?.(stopped);
-      done++;
-    }
-    return done;
-  } finally {
-    target.close();
   }
 }

@@ -14,9 +14,20 @@ import {
   seize,
 } from '../sys/ptrace.ts';
 import { raisePriority } from '../sys/scheduler.ts';
-import { __WALL, WNOHANG, waitFor } from '../sys/wait.ts';
+import { ThreadCount } from '../sys/thread-count.ts';
+import {
+  __WALL,
+  decodeStatus,
+  NO_REPORT,
+  NO_SUCH_CHILD,
+  type WaitStatus,
+  WNOHANG,
+  waitFor,
+  waitForWord,
+} from '../sys/wait.ts';
 import { takingEnds } from './ends.ts';
 import { explainSeize, requireWays, stoppedMeanwhile } from './remote-call.ts';
+import { Roster } from './roster.ts';
 import { requireNoShadowStack } from './shadow-stack.ts';
 import { Stopped } from './stopped.ts';
 import type { Target } from './target.ts';
@@ -27,9 +38,9 @@ import {
   isTracedByUs,
   leaveLingering,
   letGo,
-  nextReport,
   reclaim,
   releaseHeir,
+  STOP_WORD,
   settleLingering,
 } from './tracee.ts';
 
@@ -57,43 +68,49 @@ export function stopAll(target: Target, options: StopOptions): Stopped | StopTim
   const mappings = target.maps();
   const ways = requireWays(target, mappings);
 
-  using undo = new UndoList();
-  const lowerPriority = raisePriority();
-  if (lowerPriority !== undefined) undo.note('scheduling priority', lowerPriority);
-  const gathering = new Gathering(target);
-  undo.note('tracing of what came after execve', () => releaseHeir(target));
-  undo.note('tracing', () => gathering.letAllGo());
+  // No `using`: its disposal would be a part of the stop.
+  const undo = new UndoList();
+  try {
+    const lowerPriority = raisePriority();
+    if (lowerPriority !== undefined) undo.note('scheduling priority', lowerPriority);
+    const gathering = new Gathering(target, target.threads().length);
+    undo.note('tracing of what came after execve', () => releaseHeir(target));
+    undo.note('tracing', () => gathering.letAllGo());
 
-  takingEnds(target, () => gathering.seizeAll());
-  const startedNs = process.hrtime.bigint();
-  const late = gathering.collectAll(deadlineIn(options.collectDeadlineMs));
-  if (late.length > 0) return { kind: 'timeout', tids: late };
+    takingEnds(target, () => gathering.seizeAll());
+    const deadlineNs = deadlineIn(options.collectDeadlineMs);
+    const alarm = interruptAfter(deadlineNs);
+    undo.note('alarm', () => alarm[Symbol.dispose]());
+    const startedNs = process.hrtime.bigint();
+    const late = gathering.collectAll(deadlineNs);
+    if (late.length > 0) return { kind: 'timeout', tids: late };
 
-  const stopped = new Stopped(target, gathering.stopped, {
-    startedNs,
-    mappings,
-    ways,
-    options: STOP_OPTIONS,
-    lowerPriority,
-  });
-  undo.keep();
-  return stopped;
+    const afterwards = () => {
+      alarm[Symbol.dispose]();
+      gathering.close();
+      lowerPriority?.();
+    };
+    const circumstances = { startedNs, mappings, ways, options: STOP_OPTIONS, afterwards };
+    const stopped = new Stopped(target, gathering.roster, circumstances);
+    undo.keep();
+    return stopped;
+  } finally {
+    undo.rollBack();
+  }
 }
 
 /** The threads of one process on their way to the stop. */
 class Gathering {
+  readonly roster: Roster;
   readonly #target: Target;
-  /** Traced, and not known to stand still. */
-  readonly #running = new Set<number>();
-  readonly #stopped = new Set<number>();
-  readonly #ended = new Set<number>();
+  readonly #count: ThreadCount;
+  /** Whether the count of threads says what their list does: it counts zombies too. */
+  #isCountExact = false;
 
-  constructor(target: Target) {
+  constructor(target: Target, expected: number) {
     this.#target = target;
-  }
-
-  get stopped(): number[] {
-    return [...this.#stopped].sort((one, other) => one - other);
+    this.#count = countOf(target);
+    this.roster = new Roster(target.arch, expected);
   }
 
   /**
@@ -102,20 +119,21 @@ class Gathering {
    * stand still.
    */
   seizeAll(): void {
-    while (this.#seizeNew().length > 0);
-    if (this.#running.size === 0) throw this.#target.gone();
+    while (this.#seizeNew() > 0);
+    let running = 0;
+    for (let i = 0; i < this.roster.size; i++) if (this.roster.isRunning(i)) running++;
+    if (running === 0) throw this.#target.gone();
+    this.#isCountExact = this.#count.now() === running;
   }
 
-  #seizeNew(): number[] {
-    const found: number[] = [];
+  /** Seizes the threads that are not in the roster. How many were. */
+  #seizeNew(): number {
+    let found = 0;
     for (const tid of threadIds(this.#target.pid)) {
-      if (this.#running.has(tid) || this.#stopped.has(tid) || this.#ended.has(tid)) continue;
-      if (!this.#seize(tid)) {
-        this.#ended.add(tid);
-        continue;
-      }
-      this.#running.add(tid);
-      found.push(tid);
+      if (this.roster.has(tid)) continue;
+      const isSeized = this.#seize(tid);
+      this.roster.add(tid, !isSeized);
+      if (isSeized) found++;
     }
     return found;
   }
@@ -131,61 +149,67 @@ class Gathering {
     }
   }
 
-  /** Threads that did not stop before the deadline; empty if all stand still. */
+  /** Threads that did not stop before the deadline; empty if all stand still. `interruptAfter` is armed with it. */
   collectAll(deadlineNs: bigint): readonly number[] {
-    using _ = interruptAfter(deadlineNs);
-    for (const tid of this.#running) interrupt(tid);
-    for (;;) {
-      // A Set's iteration goes on to the threads that are born meanwhile.
-      for (const tid of this.#running) {
-        if (!this.#collect(tid, deadlineNs)) return this.#stragglers();
-      }
-      const found = this.#seizeNew();
-      if (found.length === 0) break;
-      for (const tid of found) interrupt(tid);
+    const { roster } = this;
+    for (let next = 0; ; ) {
+      for (let i = next; i < roster.size; i++) if (roster.isRunning(i)) interrupt(roster.tid(i));
+      // The roster grows by the threads that are born meanwhile, which stop by themselves.
+      for (; next < roster.size; next++) if (!this.#collect(next, deadlineNs)) return this.#stragglers();
+      if (this.#isComplete() || this.#seizeNew() === 0) break;
     }
-    if (this.#stopped.size === 0) throw this.#target.gone();
+    if (roster.standing() === 0) throw this.#target.gone();
     return [];
   }
 
+  /** All threads of the process stand still, as far as their number tells. */
+  #isComplete(): boolean {
+    return this.#isCountExact && this.#count.now() === this.roster.standing();
+  }
+
   /** Takes one thread to its stop or its end; false if the deadline passed. */
-  #collect(tid: number, deadlineNs: bigint): boolean {
-    while (this.#running.has(tid)) {
-      const status = nextReport(tid, deadlineNs);
-      if (status === undefined) return false;
-      this.#take(tid, advance(status));
+  #collect(index: number, deadlineNs: bigint): boolean {
+    const { roster } = this;
+    const tid = roster.tid(index);
+    while (roster.isRunning(index)) {
+      const word = waitForWord(tid, __WALL);
+      if (word === STOP_WORD) roster.stand(index);
+      else if (word !== NO_REPORT) this.#take(index, advance(reportOf(tid, word)));
+      else if (process.hrtime.bigint() >= deadlineNs) return false;
     }
     return true;
   }
 
   /** Those that really run: of the others the stop was only not taken yet. */
   #stragglers(): readonly number[] {
-    for (const tid of this.#running) {
-      const step = advance(waitFor(tid, WNOHANG | __WALL));
-      if (step.kind !== 'nothing') this.#take(tid, step);
+    const { roster } = this;
+    const late: number[] = [];
+    for (let i = 0; i < roster.size; i++) {
+      if (roster.isRunning(i)) this.#take(i, advance(waitFor(roster.tid(i), WNOHANG | __WALL)));
+      if (roster.isRunning(i)) late.push(roster.tid(i));
     }
-    return [...this.#running];
+    return late;
   }
 
-  #take(tid: number, step: Advance): void {
+  #take(index: number, step: Advance): void {
+    const { roster } = this;
     switch (step.kind) {
       case 'nothing':
         break;
       case 'again':
-        if (step.born !== undefined && !this.#ended.has(step.born)) this.#running.add(step.born);
+        if (step.born !== undefined && !roster.has(step.born)) roster.add(step.born);
         break;
       case 'gone':
-        this.#running.delete(tid);
-        this.#ended.add(tid);
+        roster.end(index);
         break;
       case 'stopped':
-        this.#stand(tid);
+        roster.stand(index);
         break;
       case 'group-stopped':
-        this.#stand(tid);
+        roster.stand(index);
         throw stoppedMeanwhile(this.#target, step.signal);
       case 'exec':
-        this.#stand(tid);
+        roster.stand(index);
         throw new SutureError(
           'PROCESS_GONE',
           `process ${this.#target.pid} (${this.#target.comm}) began to execute another program`,
@@ -195,13 +219,28 @@ class Gathering {
     }
   }
 
-  #stand(tid: number): void {
-    this.#running.delete(tid);
-    this.#stopped.add(tid);
+  letAllGo(): void {
+    const { roster } = this;
+    for (let i = 0; i < roster.size; i++) {
+      if (roster.isStanding(i)) letGo(roster.tid(i));
+      else if (roster.isRunning(i)) leaveLingering(roster.tid(i));
+    }
+    this.close();
   }
 
-  letAllGo(): void {
-    for (const tid of this.#stopped) letGo(tid);
-    for (const tid of this.#running) leaveLingering(tid);
+  close(): void {
+    this.#count[Symbol.dispose]();
   }
 }
+
+function countOf(target: Target): ThreadCount {
+  try {
+    return new ThreadCount(target.pid);
+  } catch (error) {
+    if (target.alive()) throw error;
+    throw target.gone();
+  }
+}
+
+const reportOf = (tid: number, word: number): WaitStatus =>
+  word === NO_SUCH_CHILD ? { kind: 'no-child' } : decodeStatus(tid, word);

@@ -2,11 +2,10 @@ import type { SystemCall, TargetCall } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
 import { type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
-import { readBatch } from '../sys/memory.ts';
-import { getRegset, NT_PRSTATUS } from '../sys/ptrace.ts';
 import { type RegisterFile, registersFromPrstatus } from '../unwind/frame.ts';
 import { type Injectable, prepare, runCalls, runChain } from './inject.ts';
 import { type Mapping, mappingAt } from './maps.ts';
+import type { Roster } from './roster.ts';
 import { suspendSeccomp } from './seccomp.ts';
 import type { Target } from './target.ts';
 import { letGo, releaseHeir } from './tracee.ts';
@@ -18,14 +17,6 @@ export interface StoppedThread {
   readonly prstatus: Uint8Array;
 }
 
-export interface StackPiece {
-  readonly tid: number;
-  /** The stack pointer. */
-  readonly at: Remote;
-  /** From there upward, as much as is mapped; may be shorter than asked for. */
-  readonly bytes: Uint8Array;
-}
-
 /** What `stopAll` hands over. */
 export interface StopCircumstances {
   readonly startedNs: bigint;
@@ -33,46 +24,62 @@ export interface StopCircumstances {
   readonly ways: Ways;
   /** PTRACE_O_* of every thread. */
   readonly options: number;
-  readonly lowerPriority: (() => void) | undefined;
+  /** To be done when all threads run again. */
+  readonly afterwards: () => void;
 }
 
 /** A process whose threads all stand still. Nothing may be awaited while one exists; `using` or `release` ends it. */
 export class Stopped implements Disposable {
-  readonly threads: readonly StoppedThread[];
   /** process.hrtime.bigint() at the first interrupt. */
   readonly stoppedAtNs: bigint;
+  readonly #roster: Roster;
   readonly #circumstances: StopCircumstances;
   #mappings: readonly Mapping[];
+  #threads: readonly StoppedThread[] | undefined;
   #released: { readonly heldMicroseconds: number } | undefined;
 
   constructor(
     readonly target: Target,
-    tids: readonly number[],
+    roster: Roster,
     circumstances: StopCircumstances,
   ) {
+    this.#roster = roster;
     this.#circumstances = circumstances;
     this.#mappings = circumstances.mappings;
     this.stoppedAtNs = circumstances.startedNs;
-    this.threads = tids.map((tid) => {
-      const prstatus = getRegset(tid, NT_PRSTATUS);
-      return { tid, prstatus, registers: registersFromPrstatus(target.arch, prstatus) };
-    });
   }
 
-  /** The top of every stack in one system call, at most `bytesEach` of each, in the order of `threads`. */
-  readStacks(bytesEach: number): StackPiece[] {
-    const ranges = this.threads.map(({ prstatus }) => {
-      const at = this.#stackPointer(prstatus);
-      const mapping = this.#mappingOf(at);
-      const size = mapping === undefined ? 0 : Math.min(bytesEach, Number(mapping.end - at));
-      return { at, size };
-    });
-    const pieces = readBatch(this.target.pid, ranges);
-    return this.threads.map(({ tid }, index) => ({
-      tid,
-      at: ranges[index]!.at,
-      bytes: pieces[index] ?? new Uint8Array(0),
-    }));
+  /** All threads by ascending id. For hundreds of them it takes a while: what many are asked for is in the columns. */
+  get threads(): readonly StoppedThread[] {
+    this.#threads ??= Array.from({ length: this.size }, (_, index) => index)
+      .filter((index) => this.isHeld(index))
+      .map((index) => this.thread(index))
+      .sort((one, other) => one.tid - other.tid);
+    return this.#threads;
+  }
+
+  /** Threads have indices below this; some may be of threads that ended before they were stopped. */
+  get size(): number {
+    return this.#roster.size;
+  }
+
+  isHeld(index: number): boolean {
+    return this.#roster.isStanding(index);
+  }
+
+  tid(index: number): number {
+    return this.#roster.tid(index);
+  }
+
+  thread(index: number): StoppedThread {
+    const prstatus = this.#roster.prstatus(index);
+    const registers = registersFromPrstatus(this.target.arch, prstatus);
+    return { tid: this.#roster.tid(index), prstatus, registers };
+  }
+
+  /** NT_PRSTATUS of thread after thread, as 32-bit halves of words, the lower first. Also after the release. */
+  registerHalves(): Uint32Array {
+    return this.#roster.registerHalves();
   }
 
   /**
@@ -119,10 +126,10 @@ export class Stopped implements Disposable {
   /** Lets every thread go on. Microseconds from the first interrupt to the last detach. May be called again. */
   release(): { readonly heldMicroseconds: number } {
     if (this.#released !== undefined) return this.#released;
-    for (const { tid } of this.threads) letGo(tid);
+    for (let i = 0; i < this.#roster.size; i++) if (this.#roster.isStanding(i)) letGo(this.#roster.tid(i));
     const heldMicroseconds = Number(process.hrtime.bigint() - this.stoppedAtNs) / 1000;
     this.#released = { heldMicroseconds };
-    this.#circumstances.lowerPriority?.();
+    this.#circumstances.afterwards();
     releaseHeir(this.target);
     return this.#released;
   }
@@ -143,14 +150,23 @@ export class Stopped implements Disposable {
     return mappingAt(this.#mappings, at);
   }
 
-  /** Threads blocked in calls that are simply started again first, those whose call fails after any stop last. */
-  #byPreference(): StoppedThread[] {
+  /**
+   * Threads blocked in calls that are simply started again first, those whose call fails after any stop last. The first
+   * one is nearly always taken, so none is looked at before its turn.
+   */
+  *#byPreference(): Generator<{ readonly tid: number; readonly prstatus: Uint8Array }> {
     const { syscall } = this.target.arch;
-    const rank = ({ prstatus }: StoppedThread): number => {
+    const rankOf = (prstatus: Uint8Array): number => {
       const call = syscall.interruptedCall(prstatus);
       if (call === undefined) return 1;
       return syscall.patientCalls.has(call.number) ? 0 : 2;
     };
-    return [...this.threads].sort((one, other) => rank(one) - rank(other));
+    for (let rank = 0; rank <= 2; rank++) {
+      for (let i = 0; i < this.size; i++) {
+        if (!this.isHeld(i)) continue;
+        const prstatus = this.#roster.prstatus(i);
+        if (rankOf(prstatus) === rank) yield { tid: this.tid(i), prstatus };
+      }
+    }
   }
 }

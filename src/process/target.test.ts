@@ -7,7 +7,7 @@ import { remote } from '../bytes/address.ts';
 import { kill, SIGCONT, SIGKILL, SIGSTOP } from '../sys/signals.ts';
 import { pipe, spawn } from '../sys/spawn.ts';
 import { __WALL, WUNTRACED, waitFor } from '../sys/wait.ts';
-import { rehearse } from './rehearse.ts';
+import { onChild } from './rehearse.ts';
 import { remoteCall } from './remote-call.ts';
 import { stopAll } from './stop.ts';
 import { Target } from './target.ts';
@@ -230,12 +230,19 @@ test('a vfork parent does not stop: a timeout names it, and it goes on when its 
   }
 });
 
-test('a rehearsal goes through all rounds and leaves no child', () => {
-  const { rounds, milliseconds } = rehearse((stopped) => {
+test('a child of our own can be stopped and called through, and is gone afterwards', () => {
+  let pid = 0;
+  onChild((target) => {
+    pid = target.pid;
+    const stopped = stopAll(target, { collectDeadlineMs: 1000 });
+    assert.ok(!('kind' in stopped));
+    const { getpid } = target.arch.syscall.numbers;
+    assert.deepEqual(stopped.call([{ kind: 'syscall', number: getpid, args: [] }]), [BigInt(pid)]);
     assert.equal(stopped.threads.length, 1);
+    stopped.release();
   });
-  assert.equal(rounds, 8);
-  assert.ok(milliseconds < 2000, `${milliseconds} ms`);
+  assert.ok(pid > 0);
+  assert.throws(() => Target.open(pid), { code: 'NO_PROCESS' });
 });
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2));

@@ -1,8 +1,10 @@
 import type { Arch } from '../arch/arch.ts';
 import { SutureError } from '../base/errors.ts';
+import { EACCES, ENOENT, EPERM, ESRCH, errnoOf } from '../sys/errno.ts';
 import { type ProcessStatus, readProc, readProcLink, threadIds } from '../sys/procfs.ts';
 import { archOf, noPermission, requireFit, requireOwnMemory, vitalsOf } from './fitness.ts';
 import { type Mapping, mappingsByLine } from './maps.ts';
+import { MapsWatch } from './maps-watch.ts';
 import { TargetMemory } from './memory.ts';
 import { type Module, modulesOf } from './modules.ts';
 
@@ -53,6 +55,24 @@ export class Target {
       throw noPermission(this.pid, cause);
     }
     if (text === undefined || text === '') throw this.gone();
+    return this.#parsed(text);
+  }
+
+  /** The mappings now, and with them a way to see soon whether they are still so. PROCESS_GONE. */
+  watchMaps(): { readonly mappings: readonly Mapping[]; readonly watch: MapsWatch } {
+    try {
+      const watch = new MapsWatch(this.pid);
+      if (watch.text !== '') return { mappings: this.#parsed(watch.text), watch };
+      watch[Symbol.dispose]();
+    } catch (cause) {
+      const errno = errnoOf(cause);
+      if (errno === EACCES || errno === EPERM) throw noPermission(this.pid, cause);
+      if (errno !== ENOENT && errno !== ESRCH) throw cause;
+    }
+    throw this.gone();
+  }
+
+  #parsed(text: string): readonly Mapping[] {
     if (this.#maps?.text !== text) {
       const byLine = mappingsByLine(text, this.#maps?.byLine);
       this.#maps = { text, byLine, mappings: [...byLine.values()] };

@@ -11,7 +11,7 @@ import {
   PTRACE_EVENT_EXEC,
   PTRACE_EVENT_STOP,
 } from '../sys/ptrace.ts';
-import { STOPPING_SIGNALS } from '../sys/signals.ts';
+import { SIGTRAP, STOPPING_SIGNALS } from '../sys/signals.ts';
 import { __WALL, type WaitStatus, WNOHANG, waitFor } from '../sys/wait.ts';
 import type { Target } from './target.ts';
 
@@ -27,6 +27,9 @@ export type Advance =
   | { readonly kind: 'nothing' }
   /** Another program took the process over. */
   | { readonly kind: 'exec' };
+
+/** The status word of the stop that was asked for: nearly every report is this one. */
+export const STOP_WORD = (PTRACE_EVENT_STOP << 16) | (SIGTRAP << 8) | 0x7f;
 
 const STOPPED: Advance = { kind: 'stopped' };
 const AGAIN: Advance = { kind: 'again' };

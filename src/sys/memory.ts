@@ -13,61 +13,76 @@ const processVmReadv = cFunction('process_vm_readv', 'long', [
 
 /** limits.h: ranges in one call. */
 const IOV_MAX = 1024;
-
-export interface RemoteRange {
-  readonly at: bigint;
-  readonly size: number;
-}
-
-let arena: NativeMemory | undefined;
-const vectors = NativeMemory.lazily((IOV_MAX + 1) * 16);
-
-/** Allocates the memory that reads of `size` bytes need, so that a later read does not. */
-export function reserveBatch(size: number): void {
-  if (arena === undefined || arena.bytes.length < size) arena = new NativeMemory(alignToPage(size));
-}
+/** struct iovec: address and size, four halves of words. */
+const HALVES = 4;
 
 /**
- * Reads all ranges. A range comes back shorter (perhaps empty) where the target has no readable memory; the arrays are
- * copies. Throws PROCESS_GONE and NO_PERMISSION.
+ * Ranges of another process that are read together, into memory of ours that was allocated, and touched, beforehand.
+ * Numbers and columns only: it is used while threads are held.
  */
-export function readBatch(pid: number, ranges: readonly RemoteRange[]): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
-  let first = 0;
-  while (first < ranges.length) {
-    const batch = ranges.slice(first, first + IOV_MAX);
-    const total = batch.reduce((sum, range) => sum + range.size, 0);
-    reserveBatch(total);
-    const local = arena as NativeMemory;
-    const got = read(pid, local, total, batch);
-    let offset = 0;
-    let done = 0;
-    for (const range of batch) {
-      const size = Math.max(0, Math.min(range.size, got - offset));
-      pieces.push(local.bytes.slice(offset, offset + size));
-      offset += range.size;
-      done++;
-      // The kernel stops at the first range that it cannot read to its end: go on behind it.
-      if (size < range.size) break;
-    }
-    first += done;
+export class BatchReader {
+  /** What was read, range behind range, as 32-bit halves of words (the lower first). */
+  readonly halves: Uint32Array;
+  readonly #local: NativeMemory;
+  readonly #vectors: NativeMemory;
+  readonly #vectorHalves: Uint32Array;
+  readonly #sizes = new Int32Array(IOV_MAX);
+  #count = 0;
+  #total = 0;
+
+  /** `capacity`: bytes that can be read at once. */
+  constructor(capacity: number) {
+    this.#local = new NativeMemory(capacity);
+    this.#local.bytes.fill(0);
+    this.halves = new Uint32Array(this.#local.bytes.buffer);
+    this.#vectors = new NativeMemory((IOV_MAX + 1) * HALVES * 4);
+    this.#vectors.bytes.fill(0);
+    this.#vectorHalves = new Uint32Array(this.#vectors.bytes.buffer);
   }
-  return pieces;
-}
 
-function read(pid: number, local: NativeMemory, total: number, ranges: readonly RemoteRange[]): number {
-  const memory = vectors();
-  memory.view.setBigUint64(0, BigInt(local.address), true);
-  memory.view.setBigUint64(8, BigInt(total), true);
-  ranges.forEach((range, index) => {
-    memory.view.setBigUint64(16 + index * 16, range.at, true);
-    memory.view.setBigUint64(24 + index * 16, BigInt(range.size), true);
-  });
-  const got = processVmReadv(pid, memory.address, 1, memory.address + 16, ranges.length, 0);
-  if (got >= 0) return got;
-  const failure = errno();
-  if (failure === ESRCH || failure === EPERM) throw new SystemError(`process_vm_readv of ${pid}`, failure);
-  return 0;
-}
+  get count(): number {
+    return this.#count;
+  }
 
-const alignToPage = (size: number): number => (size + 4095) & ~4095;
+  /** Bytes of the range `index`. */
+  size(index: number): number {
+    return this.#sizes[index]!;
+  }
+
+  /** False, and nothing noted, when there is no room for another range of `size` bytes (a multiple of 8). */
+  add(at: number, size: number): boolean {
+    if (this.#count === IOV_MAX || this.#total + size > this.#local.bytes.length) return false;
+    this.#set(this.#count + 1, at, size);
+    this.#sizes[this.#count] = size;
+    this.#count++;
+    this.#total += size;
+    return true;
+  }
+
+  clear(): void {
+    this.#count = 0;
+    this.#total = 0;
+  }
+
+  /**
+   * Reads the ranges from `first` on, to `halves` from its beginning on. How many bytes there were until the first one
+   * that cannot be read. Throws PROCESS_GONE and NO_PERMISSION.
+   */
+  read(pid: number, first: number): number {
+    this.#set(0, this.#local.address, this.#local.bytes.length);
+    const { address } = this.#vectors;
+    const left = this.#count - first;
+    const got = processVmReadv(pid, address, 1, address + (first + 1) * HALVES * 4, left, 0);
+    if (got >= 0) return got;
+    const failure = errno();
+    if (failure === ESRCH || failure === EPERM) throw new SystemError(`process_vm_readv of ${pid}`, failure);
+    return 0;
+  }
+
+  #set(index: number, at: number, size: number): void {
+    const halves = this.#vectorHalves;
+    halves[index * HALVES] = at >>> 0;
+    halves[index * HALVES + 1] = Math.floor(at / 0x1_0000_0000);
+    halves[index * HALVES + 2] = size;
+  }
+}

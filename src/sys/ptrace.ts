@@ -93,6 +93,15 @@ export function getRegset(tid: number, note: number): Uint8Array {
   return memory.bytes.slice(0, Number(memory.view.getBigUint64(IOVEC + 8, true)));
 }
 
+/**
+ * Fetches a register set to where the iovec at `iovec` (an address of ours) points: for many threads, with the memory
+ * laid out beforehand. Throws PROCESS_GONE when the thread was killed.
+ */
+export function getRegsetInto(tid: number, note: number, iovec: number): void {
+  if (ptrace(PTRACE_GETREGSET, tid, note, iovec) < 0)
+    throw new SystemError(`PTRACE_GETREGSET of ${tid}`, errno());
+}
+
 /** Replaces the register set `note`; the kernel sees the old registers or the new, never a mixture. */
 export function setRegset(tid: number, note: number, regset: Uint8Array): void {
   const memory = registerMemory();

@@ -47,6 +47,22 @@ export function waitFor(tid: number, flags: number): WaitStatus {
   return decodeStatus(found, memory.view.getUint32(0, true));
 }
 
+/** What `waitForWord` answers instead of a status. */
+export const NO_REPORT = -1;
+export const NO_SUCH_CHILD = -2;
+
+/** As waitFor of one `tid`, without making an object: the status word for `decodeStatus`, or one of the two above. */
+export function waitForWord(tid: number, flags: number): number {
+  const memory = status();
+  const found = waitpid(tid, memory.address, flags);
+  if (found > 0) return memory.view.getInt32(0, true);
+  if (found === 0) return NO_REPORT;
+  const failure = errno();
+  if (failure === ECHILD) return NO_SUCH_CHILD;
+  if (failure === EINTR) return NO_REPORT;
+  throw new SystemError(`waitpid(${tid})`, failure);
+}
+
 /** wait(2): the low seven bits are the signal that killed, 0 for an exit, 0x7f for a stop. ptrace(2): the event stands above bit 16. */
 export function decodeStatus(tid: number, word: number): WaitStatus {
   const low = word & 0x7f;
