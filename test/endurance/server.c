@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,8 @@ int main(void)
     socklen_t size = sizeof address;
     pthread_t t;
 
+    /* A thread that allocates for the first time would get memory of its own, whenever that is. */
+    mallopt(M_ARENA_MAX, 1);
     listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 64) < 0)
         abort();
