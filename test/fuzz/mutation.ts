@@ -209,8 +209,8 @@ function mutateIn(value: unknown, chance: Chance): void {
       else delete holder[key];
       break;
     case 1:
-      if (Array.isArray(value)) value.push(inner);
-      else holder[`${key}2`] = inner;
+      if (Array.isArray(value)) value.push(structuredClone(inner));
+      else holder[`${key}2`] = structuredClone(inner);
       break;
     case 2:
       if (typeof inner === 'number') holder[key] = inner + chance.below(65) - 32;
@@ -218,9 +218,10 @@ function mutateIn(value: unknown, chance: Chance): void {
         holder[key] = inner.slice(0, chance.below(inner.length + 1)) + chance.of(['', '0', 'f', ' ', '/']);
       break;
     case 3:
-      holder[key] = holder[chance.of(keys.length === 0 ? ['key'] : keys)];
+      holder[key] = structuredClone(holder[chance.of(keys.length === 0 ? ['key'] : keys)]);
       break;
     default:
-      holder[key] = chance.of(VALUES);
+      // A copy: what a later change does to it must not reach the next input.
+      holder[key] = structuredClone(chance.of(VALUES));
   }
 }
