@@ -4,19 +4,13 @@
  */
 import type { Arch } from '../arch/arch.ts';
 import type { LoadBias, Remote, Vaddr } from '../bytes/address.ts';
+import type { Mapping } from '../process/maps.ts';
 
 /** One line of /proc/PID/maps. */
-export interface MappingView {
-  readonly start: Remote;
-  readonly end: Remote;
-  readonly read: boolean;
-  readonly write: boolean;
-  readonly execute: boolean;
-  readonly shared: boolean;
-  readonly fileOffset: number;
-  /** Empty for anonymous memory; `[heap]`, `[stack]`, `[vdso]` for what the kernel names. */
-  readonly path: string;
-}
+export type MappingView = Pick<
+  Mapping,
+  'start' | 'end' | 'read' | 'write' | 'execute' | 'shared' | 'fileOffset' | 'path'
+>;
 
 /** `undefined` where nothing is mapped. */
 export type TryRead = (at: Remote, size: number) => Uint8Array | undefined;

@@ -4,19 +4,11 @@
  */
 import type { ReferenceKind } from '../arch/arch.ts';
 import { hex, type Vaddr, vaddr } from '../bytes/address.ts';
-import {
-  STB_WEAK,
-  STT_FUNC,
-  STT_GNU_IFUNC,
-  STT_OBJECT,
-  STT_TLS,
-  STV_DEFAULT,
-  STV_HIDDEN,
-  STV_INTERNAL,
-} from '../elf/constants.ts';
+import { STB_WEAK, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT, STV_HIDDEN, STV_INTERNAL } from '../elf/constants.ts';
 import type { ElfSymbol } from '../elf/symbols.ts';
 import type { ManifestImport } from '../patch/manifest.ts';
 import type { SymbolType } from '../patch/patch.ts';
+import { symbolTypeOf } from '../patch/placement.ts';
 import type { Base } from './base.ts';
 import type { UnitPlacement } from './unit-placement.ts';
 
@@ -51,19 +43,9 @@ export function resolve(base: Base, placement: UnitPlacement, reference: Referen
 
 const refused = (what: string, remedy: string): Resolution => ({ kind: 'refused', what, remedy });
 
-function typeOf({ type }: ElfSymbol): SymbolType {
-  switch (type) {
-    case STT_FUNC:
-    case STT_GNU_IFUNC:
-      return 'function';
-    case STT_OBJECT:
-      return 'object';
-    case STT_TLS:
-      return 'tls';
-    default:
-      return 'unknown';
-  }
-}
+/** A call of a function that a resolver chooses is a call like any other. */
+const typeOf = ({ type }: ElfSymbol): SymbolType =>
+  type === STT_GNU_IFUNC ? 'function' : symbolTypeOf(type);
 
 function resolveLocal(base: Base, placement: UnitPlacement, reference: Reference): Resolution {
   const { name } = reference;

@@ -239,16 +239,11 @@ class UnitReader {
         cursor.uleb();
         return undefined;
       case DW_FORM.addrx1:
-        cursor.bytes(1);
-        return undefined;
       case DW_FORM.addrx2:
-        cursor.bytes(2);
-        return undefined;
       case DW_FORM.addrx3:
-        cursor.bytes(3);
-        return undefined;
       case DW_FORM.addrx4:
-        cursor.bytes(4);
+        // Numbered by their size. DWARF 5, 7.5.6, table 7.6.
+        cursor.bytes(form - DW_FORM.addrx1 + 1);
         return undefined;
       case DW_FORM.indirect:
         return this.#value(cursor.ulebNumber(), implicit, wanted);

@@ -7,7 +7,8 @@ import { SutureError } from '../base/errors.ts';
 import { hex, type Vaddr, vaddr } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
 import * as C from './constants.ts';
-import { Dynamic, type DynamicRelocation } from './dynamic.ts';
+import { Dynamic } from './dynamic.ts';
+import { DynamicObject } from './dynamic-object.ts';
 import { readHeader } from './header.ts';
 import { Phdr, Shdr, Sym } from './layout.ts';
 import { NameIndex } from './name-index.ts';
@@ -34,7 +35,7 @@ export interface Section {
   readonly entrySize: number;
 }
 
-export class ElfImage {
+export class ElfImage extends DynamicObject {
   /** ET_* */
   readonly type: number;
   /** e_machine */
@@ -52,6 +53,7 @@ export class ElfImage {
     readonly bytes: Uint8Array,
     readonly name: string,
   ) {
+    super();
     this.#view = viewOf(bytes);
     this.#header = readHeader(bytes, name);
     this.type = this.#header.type;
@@ -102,27 +104,7 @@ export class ElfImage {
 
   /** .dynsym with versions; empty in static executables, objects and separate debug files. */
   get dynamicSymbols(): SymbolTable {
-    return this.#dynamicSection.symbols;
-  }
-
-  /** Tags of PT_DYNAMIC (DT_*) with their values as they are in the file. */
-  dynamic(): ReadonlyMap<number, readonly bigint[]> {
-    return this.#dynamicSection.tags;
-  }
-
-  /** DT_NEEDED */
-  needed(): string[] {
-    return this.#dynamicSection.needed();
-  }
-
-  /** DT_SONAME */
-  soname(): string | undefined {
-    return this.#dynamicSection.soname();
-  }
-
-  /** What the dynamic linker applies: DT_RELA, DT_JMPREL, DT_RELR. */
-  dynamicRelocations(): DynamicRelocation[] {
-    return this.#dynamicSection.relocations();
+    return this.dynamicSection.symbols;
   }
 
   /**
@@ -194,7 +176,7 @@ export class ElfImage {
     return out;
   }
 
-  get #dynamicSection(): Dynamic {
+  protected override get dynamicSection(): Dynamic {
     this.#dynamic ??= this.#readDynamic();
     return this.#dynamic;
   }

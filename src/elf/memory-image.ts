@@ -11,7 +11,8 @@ import {
 } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
 import * as C from './constants.ts';
-import { Dynamic, type DynamicRelocation } from './dynamic.ts';
+import { Dynamic } from './dynamic.ts';
+import { DynamicObject } from './dynamic-object.ts';
 import { readHeader } from './header.ts';
 import { relativeTypeOf } from './image.ts';
 import { Ehdr, Phdr } from './layout.ts';
@@ -30,7 +31,7 @@ const LARGEST_NOTES = 1 << 20;
  * replaced files and without any file. There are no sections and no .symtab in memory. Every read goes to the target
  * when it is first needed; results are kept.
  */
-export class MemoryImage {
+export class MemoryImage extends DynamicObject {
   /** ET_* */
   readonly type: number;
   /** e_machine */
@@ -52,6 +53,7 @@ export class MemoryImage {
     readonly loadAddress: Remote,
     readonly name: string,
   ) {
+    super();
     this.#read = read;
     const header = readHeader(this.#fetch(loadAddress, Ehdr.size), name);
     this.type = header.type;
@@ -105,7 +107,7 @@ export class MemoryImage {
 
   /** .dynsym with versions. Undefined symbols that no relocation names may be missing at its end. */
   get dynamicSymbols(): SymbolTable {
-    this.#symbols ??= this.#sameSymbols() ?? this.#dynamicSection.symbols;
+    this.#symbols ??= this.#sameSymbols() ?? this.dynamicSection.symbols;
     return this.#symbols;
   }
 
@@ -115,24 +117,6 @@ export class MemoryImage {
    */
   shareSymbols(source: () => SymbolTable | undefined): void {
     this.#sameSymbols = source;
-  }
-
-  /** Tags of PT_DYNAMIC (DT_*); address tags as they are in memory, see `addressOf`. */
-  dynamic(): ReadonlyMap<number, readonly bigint[]> {
-    return this.#dynamicSection.tags;
-  }
-
-  needed(): string[] {
-    return this.#dynamicSection.needed();
-  }
-
-  soname(): string | undefined {
-    return this.#dynamicSection.soname();
-  }
-
-  /** DT_RELA, DT_JMPREL, DT_RELR; the words that they change are already changed. */
-  dynamicRelocations(): DynamicRelocation[] {
-    return this.#dynamicSection.relocations();
   }
 
   /** `size` bytes of the target at a link-time address. BAD_FORMAT outside of PT_LOAD, IO when unreadable. */
@@ -162,7 +146,7 @@ export class MemoryImage {
     return vaddr(value);
   }
 
-  get #dynamicSection(): Dynamic {
+  protected override get dynamicSection(): Dynamic {
     this.#dynamic ??= this.#readDynamic();
     return this.#dynamic;
   }

@@ -1,0 +1,27 @@
+/** What an object answers from its dynamic section, in a file and in memory alike. */
+import type { Dynamic, DynamicRelocation } from './dynamic.ts';
+
+export abstract class DynamicObject {
+  /** Read when it is first asked for. */
+  protected abstract get dynamicSection(): Dynamic;
+
+  /** Tags of PT_DYNAMIC (DT_*) with their values: in memory, address tags may be relocated. */
+  dynamic(): ReadonlyMap<number, readonly bigint[]> {
+    return this.dynamicSection.tags;
+  }
+
+  /** DT_NEEDED */
+  needed(): string[] {
+    return this.dynamicSection.needed();
+  }
+
+  /** DT_SONAME */
+  soname(): string | undefined {
+    return this.dynamicSection.soname();
+  }
+
+  /** What the dynamic linker applies: DT_RELA, DT_JMPREL, DT_RELR. In memory the words are already changed. */
+  dynamicRelocations(): DynamicRelocation[] {
+    return this.dynamicSection.relocations();
+  }
+}
