@@ -1,6 +1,7 @@
 /**
  * Comparing and composing a large unit: SQLite's amalgamation, without and with debug information, one function
- * changed. CPU time of parsing both texts, comparing and composing, in a process of its own each time.
+ * changed. CPU time (garbage collection and compiling included) and elapsed time of parsing both texts, comparing and
+ * composing, in a process of its own each time; the floor is a pass over the same bytes that only hashes them.
  *
  *   npm run bench -- compare
  */
@@ -19,17 +20,46 @@ const [before, after] = process.argv.slice(2);
 if (before !== undefined && after !== undefined) measureHere(before, after);
 else await measureAll();
 
-/** Prints CPU seconds, peak memory in MB, and what was found. */
+/** What one process found. */
+interface Measured {
+  readonly cpuSeconds: number;
+  readonly wallSeconds: number;
+  readonly floorSeconds: number;
+  readonly peakMegabytes: number;
+  readonly found: readonly string[];
+}
+
+/** Prints what it measured as JSON. */
 function measureHere(before: string, after: string): void {
   const texts = [readFileSync(before), readFileSync(after)] as const;
+  const start = performance.now();
+  let found: readonly string[] = [];
+  const cpuSeconds = cpuOf(() => {
+    const original = parseUnit(texts[0], x86_64.assembly, 'sqlite3.c');
+    const patched = parseUnit(texts[1], x86_64.assembly, 'sqlite3.c');
+    const difference = compareUnits(original, patched);
+    composeUnit(original, patched, difference);
+    found = difference.functions.map(({ name }) => name);
+  });
+  const wallSeconds = (performance.now() - start) / 1000;
+  const peakMegabytes = process.resourceUsage().maxRSS / 1024;
+  const floorSeconds = cpuOf(() => texts.forEach(hash));
+  const measured: Measured = { cpuSeconds, wallSeconds, floorSeconds, peakMegabytes, found };
+  console.log(JSON.stringify(measured));
+}
+
+function cpuOf(work: () => void): number {
   const start = process.cpuUsage();
-  const original = parseUnit(texts[0], x86_64.assembly, 'sqlite3.c');
-  const patched = parseUnit(texts[1], x86_64.assembly, 'sqlite3.c');
-  const difference = compareUnits(original, patched);
-  composeUnit(original, patched, difference);
+  work();
   const { user, system } = process.cpuUsage(start);
-  const names = difference.functions.map(({ name }) => name).join(' ');
-  console.log(`${(user + system) / 1e6} ${process.resourceUsage().maxRSS / 1024} ${names}`);
+  return (user + system) / 1e6;
+}
+
+/** FNV-1a over all bytes. */
+function hash(bytes: Uint8Array): number {
+  let value = 0x811c9dc5 | 0;
+  for (let i = 0; i < bytes.length; i++) value = Math.imul(value ^ bytes[i]!, 0x01000193);
+  return value;
 }
 
 async function measureAll(): Promise<void> {
@@ -54,23 +84,26 @@ async function measureAll(): Promise<void> {
       const runs = Array.from({ length: ROUNDS }, () => {
         const texts = [join(folder, 'original', 'output'), join(folder, 'patched', 'output')];
         const self = fileURLToPath(import.meta.url);
-        const line = execFileSync(process.execPath, ['--import', 'tsx', self, ...texts], {
+        const output = execFileSync(process.execPath, ['--import', 'tsx', self, ...texts], {
           encoding: 'utf8',
         });
-        const [seconds, megabytes, ...names] = line.trim().split(' ');
-        if (names.join() !== 'sqlite3_complete')
-          throw new Error(`found ${names.join()} instead of the one change`);
-        return { seconds: Number(seconds), megabytes: Number(megabytes) };
+        const measured: Measured = JSON.parse(output);
+        if (measured.found.join() !== 'sqlite3_complete')
+          throw new Error(`found ${measured.found.join()} instead of the one change`);
+        return measured;
       });
+      const middle = (of: (run: Measured) => number): number => median(runs.map(of));
       rows.push([
         name,
         (sizes[0]! / 1e6).toFixed(1),
-        median(runs.map(({ seconds }) => seconds)).toFixed(2),
-        median(runs.map(({ megabytes }) => megabytes)).toFixed(0),
+        middle(({ cpuSeconds }) => cpuSeconds).toFixed(2),
+        middle(({ wallSeconds }) => wallSeconds).toFixed(2),
+        middle(({ floorSeconds }) => floorSeconds).toFixed(3),
+        middle(({ peakMegabytes }) => peakMegabytes).toFixed(0),
       ]);
     }
     console.log(`one function of SQLite changed; medians of ${ROUNDS} processes`);
-    console.log(table(['flags', 'MB each', 'CPU s', 'peak MB'], rows));
+    console.log(table(['flags', 'MB each', 'CPU s', 'wall s', 'floor s', 'peak MB'], rows));
   } finally {
     rmSync(folder, { recursive: true });
   }
