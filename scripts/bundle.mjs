@@ -9,9 +9,15 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** LibcarePlus's commands; libcare-cc is a shell script. */
+const compat = ['libcare-ctl', 'libcare-patch-make', 'libcare-dump', 'libcare-client', 'libcare-server'];
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: { suture: 'src/cli/main.ts', index: 'src/index.ts' },
+  entryPoints: {
+    suture: 'src/cli/main.ts',
+    index: 'src/index.ts',
+    ...Object.fromEntries(compat.map((name) => [name, `src/compat/${name}.ts`])),
+  },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   chunkNames: 'chunks/[name]-[hash]',

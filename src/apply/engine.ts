@@ -102,6 +102,19 @@ export function revertPatches(
   });
 }
 
+/** Takes back the patches whose regions start at these addresses, as `statusOf` shows them, in one stop. */
+export function revertRegions(
+  target: Target,
+  starts: ReadonlySet<Remote>,
+  what: string,
+  options: EngineOptions = {},
+  progress: Progress = silent,
+): ProcessOutcome {
+  return guarded(target, () =>
+    workOn(target, options, progress).revert(({ start }) => starts.has(start), what),
+  );
+}
+
 function takeBack(
   target: Target,
   ids: readonly string[],

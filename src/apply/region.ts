@@ -35,6 +35,8 @@ export interface Region {
   readonly id: string;
   /** Lower-case hexadecimal. */
   readonly buildId: string;
+  /** In the store that it came from; 0: none. */
+  readonly level?: number;
   /** Changed functions. */
   readonly functions: readonly RegionFunction[];
   /** New functions, where no manifest tells of them. */
@@ -105,6 +107,7 @@ function readRegion(mapping: MappingView, tryRead: TryRead, arch: Arch): Region 
     start: mapping.start,
     end: plus(mapping.start, size),
     buildId: header.buildId,
+    level: header.patchLevel,
     undoOffset: header.undoInRegion,
   };
   const state = decodeState(bytes, size);

@@ -82,6 +82,7 @@ export function renderRegion(input: RenderInput): Uint8Array {
       regionSize: BigInt(layout.size),
       undoInRegion: layout.undoOffset,
       recordsInRegion: layout.recordsOffset,
+      patchLevel: patch.level ?? 0,
     }),
   );
   writeRecords(bytes, input, text);

@@ -24,6 +24,8 @@ export interface AppliedPatch {
   readonly description: string;
   readonly origin: Region['origin'];
   readonly standing: Standing;
+  /** In the store that it came from; 0: none. */
+  readonly level: number;
   readonly functions: readonly PatchedFunction[];
   readonly region: { readonly start: Remote; readonly size: number };
 }
@@ -51,6 +53,7 @@ export function patchedObjects(process: ProcessView): PatchedObject[] {
       description: region.manifest?.description ?? '',
       origin: region.origin,
       standing: standing.get(region) ?? 'leftover',
+      level: region.level ?? 0,
       functions: region.functions.map((fn) => ({
         name: fn.name,
         address: fn.original,

@@ -105,10 +105,12 @@ export function linkObjects(
       continue;
     }
     const { warnings } = result;
-    const fitted: CompatResult =
-      options.compat === true
-        ? fitForLibcareplus(result.contents, base)
-        : { kind: 'fits', contents: result.contents };
+    const plain: CompatResult = { kind: 'fits', contents: result.contents };
+    let fitted = (options.compat ?? false) === false ? plain : fitForLibcareplus(result.contents, base);
+    if (fitted.kind === 'refused' && options.compat === 'if-possible') {
+      for (const { what } of fitted.refusals) progress.note(what);
+      fitted = plain;
+    }
     if (fitted.kind === 'refused') {
       refused.push(...fitted.refusals.map((refusal) => refusedIn(candidate.file, refusal)));
       continue;

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { SutureError } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
 import { findCompileCommands, readCompileCommands } from './compile-commands.ts';
+import { takeNoted } from './noted.ts';
 import { type Project, projectOf } from './project.ts';
 import { loadRecord } from './record.ts';
 import { record } from './recorder.ts';
@@ -14,6 +15,7 @@ import { record } from './recorder.ts';
  * @throws SutureError NO_RECORD with the remedy
  */
 export async function obtainProject(root: string, progress: Progress): Promise<Project> {
+  takeNoted(root);
   const stored = loadRecord(root);
   if (stored !== undefined) {
     if (stored.root !== root) {

@@ -24,8 +24,8 @@ export interface BuildOptions {
   readonly target?: string;
   /** Its separate debug file, or an unstripped build that is the same code; only with `target`. */
   readonly debug?: string;
-  /** In a form that LibcarePlus's loader takes too. */
-  readonly compat?: boolean;
+  /** In a form that LibcarePlus's loader takes too: or else refused, or else in ours. */
+  readonly compat?: boolean | 'if-possible';
   /** Note the time of the build in the patch, which makes two builds differ. */
   readonly keepTime?: boolean;
 }

@@ -72,4 +72,6 @@ export interface Patch extends PatchContents {
   readonly origin: 'suture' | 'libcareplus';
   /** The file. */
   readonly bytes: Uint8Array;
+  /** Level in a store of LibcarePlus; noted in the process. */
+  readonly level?: number;
 }

@@ -136,7 +136,8 @@ function isLoaded(image: MemoryImage, mappings: readonly Mapping[]): boolean {
   );
 }
 
-function entryPoint(pid: number): Remote | undefined {
+/** Where the program begins in memory; undefined if the process is gone. */
+export function entryPoint(pid: number): Remote | undefined {
   const vector = readProcBytes(`${pid}/auxv`);
   if (vector === undefined) return undefined;
   const view = viewOf(vector);

@@ -17,6 +17,7 @@ const status: ProcessStatus = {
           description: 'Echo no more than has come',
           origin: 'suture',
           standing: 'active',
+          level: 0,
           functions: [
             {
               name: 'echo',
