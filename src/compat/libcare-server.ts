@@ -51,12 +51,15 @@ class LibcareServer {
   #listen(socket: Socket): void {
     let received = Buffer.alloc(0);
     socket.on('error', () => {});
+    const hangUp = (): void => void socket.end();
+    socket.on('end', hangUp);
     socket.on('data', (bytes) => {
       received = Buffer.concat([received, bytes]);
       const words = decodeWords(received);
       if (words === 'incomplete') return;
       socket.removeAllListeners('data');
-      socket.pause();
+      socket.off('end', hangUp);
+      socket.resume();
       if (words === 'too-long') {
         socket.end('more than 31 words or 4096 bytes\n');
         return;
