@@ -82,6 +82,8 @@ async function measure(count: number, patchFolder: string): Promise<string[]> {
     const revert: number[] = [];
     const gaps: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
+      // A thread that did not stop in time for a call is let go by a timer; the floor could not seize it before.
+      await new Promise((resolve) => setTimeout(resolve, 10));
       floor.push(
         ...execFileSync(join(folder, 'stop-floor'), [String(pid), '1'], { encoding: 'utf8' })
           .split('\n')

@@ -14,8 +14,6 @@ import type { MappingView } from './view.ts';
 const DEEPEST = 64 * 1024;
 /** Bytes of stacks read at once. */
 const CAPACITY = 4 << 20;
-/** Above every address of a program. */
-const BEYOND = 2 ** 47;
 const REHEARSED_WORDS = 4096;
 const REHEARSED_ROUNDS = 32;
 let shared: BatchReader | undefined;
@@ -27,8 +25,9 @@ export class StackOverview {
   readonly #arch: Arch;
   readonly #words: CodeWords;
   readonly #reader: BatchReader;
-  /** An address just below the code that goes away. */
-  readonly #nearest: number;
+  /** Addresses just below and above the code that goes away. */
+  readonly #below: bigint;
+  readonly #above: bigint;
   /** Thread of each range that is being read. */
   readonly #owners: number[] = [];
   /** Mappings that can be written to, ascending. */
@@ -47,7 +46,9 @@ export class StackOverview {
     this.stackLike = new StackLike(maps);
     this.#arch = arch;
     this.#words = new CodeWords(forbidden);
-    this.#nearest = Math.min(BEYOND, ...forbidden.map(({ start }) => Number(start))) - 1;
+    const sorted = [...forbidden].sort((one, other) => (one.start < other.start ? -1 : 1));
+    this.#below = (sorted[0]?.start ?? 1n) - 1n;
+    this.#above = sorted.reduce((highest: bigint, { end }) => (end > highest ? end : highest), 0n) + 1n;
     shared ??= new BatchReader(CAPACITY);
     this.#reader = shared;
     this.#starts = Float64Array.from(writable, ({ start }) => Number(start));
@@ -94,15 +95,15 @@ export class StackOverview {
     return loud;
   }
 
-  /** Looks at words, near and far, that lead nowhere until the compiler has seen that doing so is worth its time. */
+  /**
+   * Looks at words that lead nowhere, of every kind that stacks hold, until the compiler has seen that doing so is worth
+   * its time; a kind that it has not met would make it start again, in the stop.
+   */
   rehearse(): void {
-    const near = this.#nearest;
-    const words = new Uint32Array(REHEARSED_WORDS * 2);
-    for (let i = 0; i < words.length; i += 8) {
-      words[i] = near >>> 0;
-      words[i + 1] = Math.floor(near / 0x1_0000_0000);
-    }
-    for (let round = 0; round < REHEARSED_ROUNDS; round++) this.#words.anyLeadsIn(words, 0, words.length);
+    const kinds = [0n, 0xffff_ffff_ffff_ffffn, 0x8000_0001_8000_0001n, this.#below, this.#above];
+    const words = BigUint64Array.from({ length: REHEARSED_WORDS }, (_, i) => kinds[i % kinds.length]!);
+    const halves = new Uint32Array(words.buffer);
+    for (let round = 0; round < REHEARSED_ROUNDS; round++) this.#words.anyLeadsIn(halves, 0, halves.length);
   }
 
   /** Whole words from `at` to the top of the thread's own stack, in bytes; -1 if it is another one or too deep. */
