@@ -62,6 +62,8 @@ export function judgeThreads(
   const { arch } = observer;
   const moduleAt = moduleFinder(observer.modules);
   const tryRead = pageCache(readMemory, arch.pageSize);
+  // One for all threads of a machine.
+  const authenticationMask = threads[0]?.registers.authenticationMask ?? 0n;
   const seen: SeenThread[] = [];
   for (const { tid, registers } of threads) {
     if (expired()) return undefined;
@@ -75,6 +77,7 @@ export function judgeThreads(
     if (found === undefined) return expired() ? undefined : UNFOLLOWED;
     for (const { what, registers, bottom } of found) {
       if (expired()) return undefined;
+      registers.authenticationMask = authenticationMask;
       const { frames, end } = endedAt(walk({ arch, registers, readMemory: tryRead, moduleAt }), bottom);
       // What is described is not searched besides: stale words would count.
       const sp = registers.get(arch.registers.dwarfSp);
@@ -89,6 +92,7 @@ export function judgeThreads(
     mappings,
     threadPointers: mappings.length === 0 ? [] : threadPointers(),
     forbidden,
+    authenticationMask,
     tryRead: readMemory,
     expired,
   });
@@ -99,6 +103,7 @@ export function judgeThreads(
     tryRead: readMemory,
     stackEnd: (at) => observer.maps.find((m) => at >= m.start && at < m.end && m.read)?.end,
     pageSize: arch.pageSize,
+    authenticationMask,
     suspended,
   });
 }
@@ -114,7 +119,11 @@ function endedAt(walked: Walk, bottom: FoundList['bottom']): Pick<Walk, 'frames'
 /** Registers that may hold a return address when a walk has got lost. */
 function returnRegisters(arch: Arch, registers: RegisterFile): bigint[] {
   const numbers = [...arch.registers.calleeSaved, arch.registers.dwarfReturnAddress];
-  return numbers.flatMap((number) => registers.get(number) ?? []);
+  const { authenticationMask } = registers;
+  return numbers.flatMap((number) => {
+    const value = registers.get(number);
+    return value === undefined ? [] : [value & ~authenticationMask];
+  });
 }
 
 /** Puts obstacles into words. Symbols are looked up here, so not while the target is held. */

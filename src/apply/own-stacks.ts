@@ -64,10 +64,10 @@ export class StackOverview {
    * signal's, a coroutine's) frames go on elsewhere, and such threads are not quiet.
    */
   loudThreads(stopped: Stopped, expired: () => boolean): number[] | undefined {
-    const { sp, threadPointer, prstatusSize } = this.#arch.registers;
+    const { sp, threadPointer } = this.#arch.registers;
     const { pid } = stopped.target;
     const halves = stopped.registerHalves();
-    const perThread = prstatusSize >> 2;
+    const perThread = stopped.registersSize >> 2;
     const reader = this.#reader;
     const loud: number[] = [];
     this.stackLike.reset();
@@ -77,7 +77,7 @@ export class StackOverview {
       const from = i * perThread;
       const at = wordAt(halves, from + (sp >> 2));
       this.stackLike.touch(at);
-      const block = threadPointer === undefined ? 0 : wordAt(halves, from + (threadPointer >> 2));
+      const block = wordAt(halves, from + (threadPointer >> 2));
       const size = this.#ownSize(at, block, stopped.tid(i) === pid);
       if (size < 0 || this.#words.anyLeadsIn(halves, from, from + perThread)) {
         loud.push(i);

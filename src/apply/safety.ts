@@ -67,6 +67,8 @@ export interface JudgeInput {
   /** End of the mapping in which `at` lies, the stack's; undefined if nothing is mapped there. */
   readonly stackEnd: (at: Remote) => Remote | undefined;
   readonly pageSize: number;
+  /** Bits that are no part of a return address. */
+  readonly authenticationMask?: bigint;
   /** Found in memory that no thread uses. */
   readonly suspended?: readonly Obstacle[];
 }
@@ -117,7 +119,8 @@ function suspicion(
   if (end - at > BigInt(SCAN_LIMIT)) {
     return { kind: 'blind', text: `has a stack too long to search above ${hex(at)}: ${reason}` };
   }
-  const { candidates } = scanStack(input.tryRead, at, end, input.forbidden, { pageSize: input.pageSize });
+  const { pageSize, authenticationMask = 0n } = input;
+  const { candidates } = scanStack(input.tryRead, at, end, input.forbidden, { pageSize, authenticationMask });
   const hit = candidates[0];
   if (hit === undefined) return undefined;
   return { kind: 'busy', text: `may return to ${hit.range.name} (word at ${hex(hit.at)}; ${reason})` };

@@ -19,6 +19,8 @@ export interface SuspendedInput {
   /** Thread pointers of all threads. */
   readonly threadPointers: readonly bigint[];
   readonly forbidden: readonly ForbiddenRange[];
+  /** Bits that are no part of a return address. */
+  readonly authenticationMask?: bigint;
   readonly tryRead: TryRead;
   /** Parts of [start, end) that hold anything. */
   readonly residentRuns: (
@@ -59,13 +61,13 @@ export function suspendedObstacles(input: SuspendedInput): Obstacle[] | undefine
 }
 
 function firstHit(input: SuspendedInput, mapping: MappingView) {
-  const { tryRead, forbidden, arch } = input;
+  const { tryRead, forbidden, arch, authenticationMask = 0n } = input;
   for (const { start, end } of input.residentRuns(mapping.start, mapping.end)) {
     for (let at: bigint = start; at < end; at += BigInt(PIECE)) {
       if (input.expired()) return 'expired';
       const size = Number(end - at < BigInt(PIECE) ? end - at : BigInt(PIECE));
       const bytes = tryRead(remote(at), size) ?? readPages(tryRead, at, size, arch.pageSize);
-      const [hit] = scanWords(bytes, remote(at), forbidden);
+      const [hit] = scanWords(bytes, remote(at), forbidden, { authenticationMask });
       if (hit !== undefined) return hit;
     }
   }

@@ -15,8 +15,12 @@ export interface Registers {
   /** Byte offsets in the regset. */
   readonly pc: number;
   readonly sp: number;
-  /** Byte offset of the thread pointer, where the regset has it. */
-  readonly threadPointer?: number;
+  /** Register sets that the kernel keeps apart and this program appends to NT_PRSTATUS, in order; zeros where a CPU lacks one. */
+  readonly appended: readonly { readonly note: number; readonly size: number }[];
+  /** Byte offset of the thread pointer, in the regset or in what is appended. */
+  readonly threadPointer: number;
+  /** Byte offset of the word whose bits are no part of a return address (NT_ARM_PAC_MASK). */
+  readonly authenticationMask?: number;
   /** DWARF numbers. */
   readonly dwarfSp: number;
   readonly dwarfFp: number;
@@ -36,8 +40,10 @@ export interface UnwindFacts {
   endsWithCall(codeBefore: Uint8Array): boolean;
   /** The unwind row at a PLT entry or other linker-made code without CFI: CFA = sp + this many bytes, return address at CFA - 8; undefined when the return address is in a register. */
   readonly leafFrame: { readonly cfaOffset: number; readonly returnAddressOffset: number | undefined };
-  /** Offset from the stack pointer, in a signal trampoline, of the interrupted registers by DWARF number; the return address column stands for the interrupted pc. */
+  /** Offset from the stack pointer, in a signal trampoline, of the interrupted registers by DWARF number. */
   readonly signalFrame: readonly (number | undefined)[];
+  /** Offset, likewise, of the interrupted pc. */
+  readonly signalFramePc: number;
   /**
    * What a thread is that stands at `code`, behind the system call of a C library's clone: its call frame information
    * ends there, because the same code goes on in two threads. The caller has its return address as a leaf has it, the
@@ -77,6 +83,7 @@ export type Formula =
   | 'S+A-P'
   | 'S+A-GOT'
   | 'GOT+A-P'
+  | 'S+A-Page(GOT)'
   | 'Page(S+A)-Page(P)'
   | 'Page offset(S+A)'
   | 'none';
@@ -216,8 +223,12 @@ export interface SyscallFacts {
   readonly endTaker?: (table: bigint) => Uint8Array;
   /** Bytes below the stack pointer that belong to the running function. */
   readonly redZone: number;
-  /** NT_* of the register set that holds the floating point and vector registers. */
-  readonly extendedStateNote: number;
+  /** A multiple of this is the address of every instruction. */
+  readonly instructionAlignment: number;
+  /** NT_* of the register sets that hold the floating point and vector registers; the first that the kernel has counts. */
+  readonly extendedStateNotes: readonly number[];
+  /** Whether a system call destroys part of this state, so that it has to be put back. */
+  isLostInCalls(extendedState: Uint8Array, note: number): boolean;
   /**
    * The frame from which the thread restores itself. Nothing is written. Undefined if the thread is inside of a system
    * call that could not be started again.
@@ -233,14 +244,26 @@ export interface SyscallFacts {
   enterCall(prstatus: Uint8Array, frame: SignalFrame, gadget: Remote, call: TargetCall): Uint8Array;
   /** Number of the system call at whose entry the thread is stopped. */
   callNumber(prstatus: Uint8Array): number;
-  /** NT_PRSTATUS that makes the kernel skip the system call at whose entry the thread is stopped. */
-  skipCall(prstatus: Uint8Array): Uint8Array;
+  /** The register set that makes the kernel skip the system call at whose entry the thread is stopped. */
+  skipCall(prstatus: Uint8Array): { readonly note: number; readonly regset: Uint8Array };
   /** The result register after a system call, as a signed word. */
   result(prstatus: Uint8Array): bigint;
   /** The result of a function, at the entry of the rt_sigreturn in `functionReturn`. */
   handedOver(prstatus: Uint8Array): bigint;
-  /** The blocked system call that the kernel will start again when the thread goes on with these registers, if any. */
-  interruptedCall(prstatus: Uint8Array): { readonly number: number } | undefined;
+  /**
+   * The blocked system call that the kernel will start again when the thread goes on with these registers, if any.
+   * Where the kernel has moved the pc back already, a thread that is about to make a call counts too: it goes on in the
+   * same way. `codeAtPc`: the instruction there.
+   */
+  interruptedCall(
+    prstatus: Uint8Array,
+    codeAtPc: () => Uint8Array | undefined,
+  ): { readonly number: number } | undefined;
+  /**
+   * Whether the call, being one with a time limit of which the kernel keeps the rest, may go on as restart_syscall
+   * without the registers telling; undefined where they do.
+   */
+  readonly hidesRestart?: (prstatus: Uint8Array) => boolean;
   /** Base address of the thread's own storage (psABI, "thread pointer"). */
   threadPointer(prstatus: Uint8Array): Remote;
 }
@@ -254,8 +277,9 @@ export interface SigreturnPath {
 
 export interface SignalFrameInput {
   readonly prstatus: Uint8Array;
-  /** The register set `extendedStateNote`. */
+  /** The register set `extendedStateNote`, one of `extendedStateNotes`. */
   readonly extendedState: Uint8Array;
+  readonly extendedStateNote: number;
   readonly signalMask: bigint;
   /** Address just above the room that the frame may use. */
   readonly stackTop: Remote;
@@ -263,12 +287,14 @@ export interface SignalFrameInput {
   readonly returnWords: readonly bigint[];
   /** Code before the pc, to decode a restarted call. */
   readonly codeBeforePc: Uint8Array;
+  /** Code from the pc on. */
+  readonly codeAtPc: Uint8Array;
 }
 
 export interface SignalFrame {
   /** Stack pointer for a system call; the lowest address that the frame uses. */
   readonly stackPointer: Remote;
-  /** The word that holds the return address of a function, and its stack pointer. */
+  /** A function's stack pointer, and the word that holds its return address; where that is in a register, only the tool reads it. */
   readonly returnSlot: Remote;
   readonly bytes: Uint8Array;
 }
@@ -283,16 +309,29 @@ export interface Assembly {
   readonly separator: string;
   /** Splits `sym@PLT`-like operands: the character before a relocation operator, if the dialect has one. */
   readonly relocationSuffix: string | undefined;
+  /** What relocation operators stand between, as in `:lo12:sym`. */
+  readonly relocationPrefix: string | undefined;
   /** Directive names (lower case, with the dot) that emit data words of pointer size. */
   readonly pointerDirectives: readonly string[];
-  /** Register names and mnemonics never looked up as symbols. */
+  /** Whether registers are bare words from the text's start on, not only where a directive says so. */
+  readonly bareRegisters: boolean;
+  /** Words of operands that are no symbols where registers are bare. */
   isRegister(word: string): boolean;
+  /** Whether the last operand of the instruction is a symbol, whatever its name, if it is a word alone. */
+  takesLabel(mnemonic: string): boolean;
   /** Words before a mnemonic, such as a lock prefix. */
   isPrefix(word: string): boolean;
   /** Whether `.align N` asks for 2 to the power of N bytes rather than N. */
   readonly alignIsPower: boolean;
   /** Found in a statement whose symbol is thread-local. */
   readonly threadOperator: RegExp;
+  /** Directives (lower case) that choose the instructions that the assembler takes, from their place on. */
+  readonly modeDirectives: readonly string[];
+  /**
+   * Ways in which code depends on the layout of all of a unit's variables, by what they leave in the text, and the
+   * compiler's option against it.
+   */
+  readonly layoutDependence: readonly { readonly sign: string; readonly option: string }[];
 }
 
 export interface Arch {

@@ -5,6 +5,7 @@ import type { Directive } from './directive.ts';
 import { alignmentIn } from './directive-arguments.ts';
 import { type GrowingBlock, GrowingBlocks, type Stream } from './growing-block.ts';
 import { CAPITAL_L, DOT, type Names, textOf } from './lex.ts';
+import { Modes } from './modes.ts';
 import type { Section } from './section.ts';
 import { StatementColumns } from './statement-columns.ts';
 import { SymbolDirectives } from './symbol-directives.ts';
@@ -22,6 +23,7 @@ export class BlockBuilder {
   readonly #macros: string[] = [];
   readonly #switches = new Map<number, Section>();
   #syntax = '';
+  readonly #modes = new Modes();
   /** The function whose inline asm has switched to another section. */
   #embedding: GrowingBlock | undefined;
   #embeddingKey: Stream | undefined;
@@ -214,9 +216,16 @@ export class BlockBuilder {
     this.#syntax = textOf(this.bytes, at, end);
   }
 
+  /** Inside of a function, inline asm chose for itself. */
+  mode(at: number, end: number, inAsm: boolean): void {
+    this.statements.begin();
+    if (inAsm && this.#blocks.stream.open) this.content(Statement.Content, at, end, true);
+    else this.#modes.note(at, textOf(this.bytes, at, end));
+  }
+
   noteFileScopeAsm(from: number, to: number, sourceLine: number | undefined): void {
     const text = textOf(this.bytes, from, to);
-    const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^\s*#/.test(line));
+    const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^\s*(#|\/\/ \d)/.test(line));
     this.#asm.push({ text: lines.join('\n'), sourceLine, at: from });
     this.#blocks.stream.open = false;
   }
@@ -270,6 +279,7 @@ export class BlockBuilder {
       macros: this.#macros,
       switches: this.#switches,
       syntax: this.#syntax,
+      modes: this.#modes.list,
       fat: [...sections].some((section) => section.use === 'fat'),
     });
     linkBlocks(unit, blocks);

@@ -17,6 +17,7 @@ import type {
   UnitDifference,
 } from './difference.ts';
 import { ContentWalk, isLocalConstant, throughAliases } from './match.ts';
+import { modeAt } from './modes.ts';
 import { pairKey } from './pair.ts';
 import { StatementWriter } from './statement-writer.ts';
 import { type AsmUnit, type Block, SYMBOL } from './unit.ts';
@@ -57,6 +58,7 @@ class Composer {
   readonly #used = new Set<string>();
   readonly #work: Block[] = [];
   readonly #thread = new Set<number>();
+  #mode = '';
   readonly #byPatchedName = new Map<string, FunctionDifference>();
   readonly #neighbours: ReadonlyMap<string, string>;
 
@@ -359,6 +361,7 @@ class Composer {
   #writeFunction({ block, label, difference }: Taken, writer: StatementWriter, lines: string[]): void {
     const type = this.#p.parts.assembly.typePrefix;
     for (const part of [block, ...block.parts.map((id) => this.#p.parts.blocks[id]!)]) {
+      this.#writeMode(part, lines);
       lines.push(`\t.section\t.kpatch.text,"ax",${type}progbits`);
       lines.push(`\t.balign\t${Math.max(part.align, 16)}`);
       const names = part.labels.filter((symbol) => !this.#p.is(symbol, SYMBOL.private));
@@ -383,6 +386,18 @@ class Composer {
     if (linkage === 'local') return;
     lines.push(linkage === 'weak' ? `\t.weak\t${name}` : `\t.globl\t${name}`);
     if (this.#p.is(symbol, SYMBOL.hidden)) lines.push(`\t.hidden\t${name}`);
+  }
+
+  /** The instructions that the assembler is to take for the block, if they are others than for what stands before it. */
+  #writeMode(block: Block, lines: string[]): void {
+    const { modes, statementStart } = this.#p.parts;
+    const first = block.ranges[0];
+    if (modes.length === 0 || first === undefined) return;
+    const at = statementStart.at(first);
+    const mode = modeAt(modes, at);
+    if (mode === undefined || mode === this.#mode) return;
+    this.#mode = mode;
+    lines.push(`\t${mode}`);
   }
 
   #writeData(block: Block, writer: StatementWriter, lines: string[]): void {

@@ -31,6 +31,8 @@ export enum Directive {
   Text8,
   Macro,
   Syntax,
+  /** A dialect's choice of instructions; see Assembly.modeDirectives. */
+  Mode,
 }
 
 const groups: readonly (readonly [Directive, readonly string[]])[] = [
@@ -39,6 +41,8 @@ const groups: readonly (readonly [Directive, readonly string[]])[] = [
     ['.loc', '.file', '.ident', '.addrsig', '.addrsig_sym', '.cfi_sections', '.loc_mark_labels'],
   ],
   [Directive.Skip, ['.cv_loc', '.lcfi', '.extern', '.build_version', '.gnu_attribute', '.version', '.line']],
+  // Marks calls that lazy binding must not make; what a patch calls is bound when it is applied.
+  [Directive.Skip, ['.variant_pcs']],
   [Directive.Text, ['.text']],
   [Directive.Data, ['.data']],
   [Directive.Bss, ['.bss']],

@@ -22,6 +22,7 @@ export const SEMICOLON = 59;
 export const EQUALS = 61;
 export const AT = 64;
 export const BACKSLASH = 92;
+export const CLOSE_BRACKET = 93;
 export const OPEN_BRACE = 123;
 export const CLOSE_BRACE = 125;
 export const CAPITAL_L = 76;

@@ -8,6 +8,8 @@ import {
   BACKSLASH,
   CLASS,
   CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
   DIGIT,
   DOT,
   HASH,
@@ -39,19 +41,25 @@ export class OperandReader {
     readonly commentByte: number,
     readonly separator: number,
     readonly relocationSuffix: number,
+    /** The byte on both sides of a relocation operator, or -1. */
+    readonly relocationPrefix: number,
     /** True for a word that is no symbol; asked only when registers carry no '%'. */
     readonly isReserved: (symbol: number) => boolean,
   ) {}
 
-  /** Bare words may be registers: Intel syntax. */
+  /** Bare words may be registers: Intel syntax, or a dialect without '%'. */
   bareRegisters = false;
+  /** The last operand is a symbol even if it has a register's name. */
+  endsWithSymbol = false;
 
   /** Reads from `at`; with `collect`, notes every symbol. */
   scan(at: number, collect: boolean): void {
-    const { bytes, names, commentByte, separator, relocationSuffix } = this;
+    const { bytes, names, commentByte, separator, relocationSuffix, relocationPrefix } = this;
     const length = bytes.length;
     let i = at;
     let end = at;
+    let behindOperator = -1;
+    let last: { readonly start: number; readonly end: number; readonly symbol: number } | undefined;
     while (i < length) {
       const c = bytes[i]!;
       const kind = CLASS[c]!;
@@ -67,10 +75,13 @@ export class OperandReader {
         end = i;
         if (collect && !(c === DOT && i === start + 1)) {
           const symbol = names.intern(start, i, hash ^ (hash >>> 15));
-          if (!this.bareRegisters || !this.isReserved(symbol)) {
+          if (!this.bareRegisters || behindOperator === start || !this.isReserved(symbol)) {
             this.refStart.push(start);
             this.refEnd.push(i);
             this.refSymbol.push(symbol);
+            last = undefined;
+          } else if (this.endsWithSymbol) {
+            last = { start, end: i, symbol };
           }
         }
         continue;
@@ -85,6 +96,13 @@ export class OperandReader {
       }
       if (c === 32 || c === 9 || c === 13) {
         i++;
+        continue;
+      }
+      if (c === relocationPrefix) {
+        i++;
+        while (i < length && (CLASS[bytes[i]!]! & WORD) !== 0) i++;
+        if (bytes[i] === relocationPrefix) behindOperator = ++i;
+        end = i;
         continue;
       }
       if (c === commentByte && (c !== SLASH || bytes[i + 1] === SLASH)) {
@@ -117,8 +135,14 @@ export class OperandReader {
         end = i;
         continue;
       }
+      if (c === COMMA || c === CLOSE_BRACKET) last = undefined;
       i++;
       end = i;
+    }
+    if (last !== undefined) {
+      this.refStart.push(last.start);
+      this.refEnd.push(last.end);
+      this.refSymbol.push(last.symbol);
     }
     this.end = end;
     this.next = i;

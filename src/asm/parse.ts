@@ -57,6 +57,8 @@ class UnitParser {
   #roles = new Int8Array(1024).fill(UNKNOWN);
   /** By name, for Intel syntax: 1 reserved, 0 not, UNKNOWN. */
   #reserved = new Int8Array(0);
+  /** By mnemonic, where registers are bare words. */
+  readonly #labelTakers = new Map<string, boolean>();
   #inAsm = false;
   #sourceLine: number | undefined;
   #fileScopeFrom = -1;
@@ -83,8 +85,10 @@ class UnitParser {
       this.#comment,
       this.#separator,
       suffix,
+      assembly.relocationPrefix?.charCodeAt(0) ?? -1,
       (symbol) => this.#isReserved(symbol),
     );
+    this.#reader.bareRegisters = assembly.bareRegisters;
   }
 
   parse(): AsmUnit {
@@ -137,6 +141,7 @@ class UnitParser {
   #commentLine(at: number): number {
     const { bytes } = this;
     const end = this.#reader.lineEnd(at);
+    if (bytes[at] === SLASH) at++;
     const next = bytes[at + 1];
     if (next === 65 || next === 78) {
       const word = textOf(bytes, at, Math.min(end, at + 8)).trim();
@@ -252,14 +257,38 @@ class UnitParser {
 
   #content(at: number, operands: number): number {
     this.#builder.statements.begin();
-    this.#reader.scan(operands, true);
+    if (this.assembly.bareRegisters) this.#scanByMnemonic(at, operands);
+    else this.#reader.scan(operands, true);
     this.#builder.content(Statement.Content, at, Math.max(operands, this.#reader.end), this.#inAsm);
     return this.#reader.next;
   }
 
+  /** Where any word may be a register's: in the operands of instructions, but for those that take a label. */
+  #scanByMnemonic(at: number, operands: number): void {
+    const reader = this.#reader;
+    reader.bareRegisters = this.bytes[at] !== DOT;
+    reader.endsWithSymbol = reader.bareRegisters && this.#takesLabel(at, operands);
+    reader.scan(operands, true);
+    reader.bareRegisters = true;
+    reader.endsWithSymbol = false;
+  }
+
+  #takesLabel(at: number, end: number): boolean {
+    const mnemonic = textOf(this.bytes, at, end);
+    let takes = this.#labelTakers.get(mnemonic);
+    if (takes === undefined) {
+      takes = this.assembly.takesLabel(mnemonic);
+      this.#labelTakers.set(mnemonic, takes);
+    }
+    return takes;
+  }
+
   #assignment(symbol: number, at: number, expression: number): number {
+    const { bareRegisters } = this.#reader;
+    this.#reader.bareRegisters = bareRegisters && !this.assembly.bareRegisters;
     this.#builder.statements.begin();
     this.#reader.scan(expression, true);
+    this.#reader.bareRegisters = bareRegisters;
     this.#builder.alias(symbol, at, expression, this.#reader.end, this.#inAsm);
     return this.#reader.next;
   }
@@ -273,11 +302,15 @@ class UnitParser {
     let role = this.#roles[id]!;
     if (role === UNKNOWN) {
       const name = this.#names.text(id);
-      if (name.startsWith('.')) role = directiveNamed(name.toLowerCase());
+      if (name.startsWith('.')) role = this.#directiveRole(name.toLowerCase());
       else role = this.assembly.isPrefix(name) ? PREFIX : Directive.None;
       this.#roles[id] = role;
     }
     return role;
+  }
+
+  #directiveRole(name: string): number {
+    return this.assembly.modeDirectives.includes(name) ? Directive.Mode : directiveNamed(name);
   }
 
   #isReserved(id: number): boolean {
@@ -354,6 +387,10 @@ class UnitParser {
         this.#assignment(symbol, at, Math.min(next, expression + 1));
         return next;
       }
+      case Directive.Mode:
+        reader.scan(operands, false);
+        builder.mode(at, reader.end, this.#inAsm);
+        return reader.next;
       case Directive.Macro:
         return this.#macro(at);
       case Directive.Syntax: {

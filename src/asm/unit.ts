@@ -7,6 +7,7 @@ import type { Assembly } from '../arch/arch.ts';
 import type { Column } from './column.ts';
 import type { Linkage } from './difference.ts';
 import { type Names, textOf } from './lex.ts';
+import type { Mode } from './modes.ts';
 import type { Section } from './section.ts';
 
 /** Values of `Statements.kind`. */
@@ -132,6 +133,8 @@ export interface UnitParts {
   readonly switches: ReadonlyMap<number, Section>;
   /** Statement that selects the syntax for the whole text (`.intel_syntax noprefix`), or ''. */
   readonly syntax: string;
+  /** Choices of instructions, in the order of the text. */
+  readonly modes: readonly Mode[];
   /** True if the text holds intermediate code for link-time optimisation. */
   readonly fat: boolean;
 }

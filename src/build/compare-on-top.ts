@@ -56,9 +56,18 @@ export async function compareOnTop(
     };
   }
   const command = assemblerCommand(unit);
-  const baseObject = await objectOf(versions.baseObject, command, base, `the base’s ${name}`);
+  const baseObject = await objectOf(
+    versions.baseObject,
+    command,
+    versions.linked ?? base,
+    `the base’s ${name}`,
+  );
   const arch = archOfMachine(baseObject.machine);
-  const comparison = await compareVersions({ ...versions, baseObject: undefined }, wanted, acceptance);
+  const comparison = await compareVersions(
+    { ...versions, baseObject: undefined, linked: undefined },
+    wanted,
+    acceptance,
+  );
   if (arch === undefined) return { ...comparison, introduced: NOTHING, isTouchedEarlier: false };
   const before = parseUnit(base, arch.assembly, name);
   const fixed = parseUnit(original, arch.assembly, name);

@@ -51,14 +51,14 @@ export type Comparison =
  * @throws SutureError BAD_FORMAT for assembler text that cannot be read, COMPILE when it cannot be assembled
  */
 export async function compareVersions(
-  { unit, name, original, patched, baseObject }: Versions,
+  { unit, name, original, patched, baseObject, linked }: Versions,
   wanted: (name: string) => boolean,
   acceptance: Acceptance,
 ): Promise<Comparison> {
   // The same bytes in, the same bytes out: most units that a header reaches are done here.
   if (original.equals(patched)) return { kind: 'same', warnings: [] };
   const command = assemblerCommand(unit);
-  const originalObject = await objectOf(baseObject, command, original, `the original ${name}`);
+  const originalObject = await objectOf(baseObject, command, linked ?? original, `the original ${name}`);
   const arch = archOfMachine(originalObject.machine);
   if (arch === undefined)
     throw new SutureError(

@@ -129,6 +129,7 @@ async function compareTwo(
       original: originals[i]!,
       patched: patched[i]!,
       baseObject: objects[i],
+      linked: place.toolchain.asRecorded(unit),
     }),
   );
   const compared = await compareAll(versions, options, place.progress, compareVersions);

@@ -38,5 +38,6 @@ export async function compileThree(
     original: original[i]!,
     patched: patched[i]!,
     baseObject: objects[i],
+    linked: place.toolchain.asRecorded(unit),
   }));
 }

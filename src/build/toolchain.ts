@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { SutureError } from '../base/errors.ts';
+import { optionsAgainst } from './layout-dependence.ts';
 import type { Unit } from './project.ts';
 import { COMPILER_VARIABLES, type Environment } from './record.ts';
 
@@ -20,6 +21,9 @@ export class Toolchain {
   readonly #abort: AbortSignal;
   readonly #folder: string;
   readonly #versions = new Map<string, Promise<string>>();
+  readonly #asRecorded = new Map<Unit, Buffer>();
+  /** Options that units are compiled with besides the recorded ones. */
+  readonly #added = new Map<Unit, readonly string[]>();
   #sequence = 0;
 
   /**
@@ -32,11 +36,26 @@ export class Toolchain {
   }
 
   /**
-   * The unit as assembler text, one character per byte.
+   * The unit as assembler text, one character per byte, in which code names the variables that it uses.
    * @throws SutureError COMPILE with the compiler's words, TOOLCHAIN when it cannot be run
    */
   async assemblerText(unit: Unit, what: string): Promise<Buffer> {
-    return await this.#output(unit, what, 'unit.s', ['-S']);
+    const added = this.#added.get(unit);
+    const text = await this.#text(unit, what, added);
+    const more = optionsAgainst(text, added ?? []);
+    // The first text of a unit is that of what is linked into the base.
+    if (added === undefined && more.length > 0) this.#asRecorded.set(unit, text);
+    this.#added.set(unit, [...(added ?? []), ...more]);
+    return more.length === 0 ? text : await this.#text(unit, what, this.#added.get(unit));
+  }
+
+  /** The first text that was asked for of the unit, compiled as recorded, if `assemblerText` gave another. */
+  asRecorded(unit: Unit): Buffer | undefined {
+    return this.#asRecorded.get(unit);
+  }
+
+  #text(unit: Unit, what: string, added: readonly string[] = []): Promise<Buffer> {
+    return this.#output(unit, what, 'unit.s', [...added, '-S']);
   }
 
   /**

@@ -19,6 +19,8 @@ export interface Versions {
   readonly patched: Buffer;
   /** Object file of what the base was linked from; undefined: what its text assembles to. */
   readonly baseObject: Buffer | undefined;
+  /** What the base was linked from, if it is another text than the original's: see layout-dependence.ts. */
+  readonly linked: Buffer | undefined;
 }
 
 /** What the compilation works with. */

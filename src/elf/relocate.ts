@@ -38,6 +38,8 @@ export function relocatedValue(
       return BigInt.asIntN(64, value + addend - got);
     case 'GOT+A-P':
       return BigInt.asIntN(64, got + addend - place);
+    case 'S+A-Page(GOT)':
+      return BigInt.asIntN(64, value + addend - page(got));
     case 'Page(S+A)-Page(P)':
       return BigInt.asIntN(64, page(value + addend) - page(place));
     case 'Page offset(S+A)':

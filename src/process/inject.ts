@@ -29,6 +29,8 @@ import {
 } from '../sys/ptrace.ts';
 import { FAULT_SIGNALS, signalBit } from '../sys/signals.ts';
 import type { Mapping } from './maps.ts';
+import { type ExtendedState, readExtendedState, writeRegisters } from './registers.ts';
+import { codeAtPc, pcOf, revealRestart } from './restart.ts';
 import { closeReturnPage, type MakeCall, openReturnPage } from './return-page.ts';
 import { inRestartableSequence } from './rseq.ts';
 import { stackBottom } from './stack-room.ts';
@@ -45,6 +47,8 @@ export interface Injectable {
   readonly gadget: Remote;
   /** Lowest address that its stack may use. */
   readonly stackBottom: bigint;
+  /** Registers of which a system call destroys a part. */
+  readonly lost: ExtendedState | undefined;
 }
 
 export type Preparation =
@@ -71,40 +75,51 @@ const BLOCKED = [...FAULT_SIGNALS].reduce(
   0xffff_ffff_ffff_ffffn,
 );
 
-/** Looks at a stopped thread and computes its frame. Nothing is changed. */
+/** Looks at a stopped thread and computes its frame. Nothing is changed that the program could notice. */
 export function prepare(
   target: Target,
   tid: number,
-  prstatus: Uint8Array,
+  stoppedWith: Uint8Array,
   ways: Ways,
   mappings: readonly Mapping[],
   callsFunction: boolean,
 ): Preparation {
   const unfit = (reason: string): Preparation => ({ kind: 'unfit', reason });
   const { arch, memory } = target;
+  const prstatus = revealRestart(target, tid, stoppedWith);
+  if (prstatus === undefined) return unfit('it ended, or a signal came in between');
   const view = viewOf(prstatus);
-  const pc = remote(view.getBigUint64(arch.registers.pc, true));
+  const pc = pcOf(target, prstatus);
+  if (pc === ways.gadget)
+    return unfit('it is about to make a system call with the code that would be borrowed');
   const sp = remote(view.getBigUint64(arch.registers.sp, true));
   if (inRestartableSequence(memory, tid, pc)) return unfit('it is in a restartable sequence');
 
   const bottom = stackBottom(memory, mappings, sp, arch.syscall.threadPointer(prstatus));
   if (bottom.kind === 'unknown') return unfit(bottom.reason);
   const signalMask = getSigmask(tid);
+  const extendedState = readExtendedState(arch, tid);
   const frame = arch.syscall.signalFrame({
     prstatus,
-    extendedState: getRegset(tid, arch.syscall.extendedStateNote),
+    extendedState: extendedState.bytes,
+    extendedStateNote: extendedState.note,
     signalMask,
     stackTop: plus(sp, -arch.syscall.redZone),
     returnWords: ways.returnWords,
     codeBeforePc: memory.tryRead(plus(pc, -CODE_BEFORE_PC), CODE_BEFORE_PC) ?? new Uint8Array(0),
+    codeAtPc: codeAtPc(target, prstatus) ?? new Uint8Array(0),
   });
-  if (frame === undefined) return unfit('its interrupted system call could not be started again');
+  if (frame === undefined)
+    return unfit('its interrupted system call could not be started again, or its registers not be restored');
   const room = callsFunction ? ROOM_FOR_FUNCTION : ROOM_FOR_SYSCALL;
   const lowest = plus(frame.stackPointer, -room);
   // Pages of the mapping itself may be the guard (MADV_GUARD_INSTALL, Linux 6.13), and another's stack lie below them.
   const isThere = lowest >= bottom.at && memory.tryRead(lowest, Number(sp - lowest)) !== undefined;
   if (!isThere) return unfit('its stack has too little room left');
-  const thread = { tid, prstatus, signalMask, frame, gadget: ways.gadget, stackBottom: bottom.at };
+  const lost = arch.syscall.isLostInCalls(extendedState.bytes, extendedState.note)
+    ? extendedState
+    : undefined;
+  const thread = { tid, prstatus, signalMask, frame, gadget: ways.gadget, stackBottom: bottom.at, lost };
   return { kind: 'ready', thread };
 }
 
@@ -184,6 +199,8 @@ type CallStop = 'syscall' | 'fault';
 class Run {
   readonly #target: Target;
   readonly #thread: Injectable;
+  /** As it lies in the target. */
+  #frame: SignalFrame;
   readonly #deadlineNs: bigint;
   #masked = false;
   #returnPage: Remote | undefined;
@@ -193,23 +210,27 @@ class Run {
   constructor(target: Target, thread: Injectable, deadlineNs: bigint) {
     this.#target = target;
     this.#thread = thread;
+    this.#frame = thread.frame;
     this.#deadlineNs = deadlineNs;
   }
 
   /** From here on the thread can restore itself. */
   begin(): void {
-    const { frame } = this.#thread;
+    const frame = this.#frame;
     this.#target.memory.write(frame.stackPointer, frame.bytes);
   }
 
   /** Functions return to `page`, system calls too; undefined: back to what the frame was made with. */
   returnTo(page: Remote | undefined): void {
-    const { frame } = this.#thread;
+    const frame = this.#frame;
     const offset = Number(frame.returnSlot - frame.stackPointer);
     const word = new Uint8Array(8);
-    if (page === undefined) word.set(frame.bytes.subarray(offset, offset + 8));
+    if (page === undefined) word.set(this.#thread.frame.bytes.subarray(offset, offset + 8));
     else viewOf(word).setBigUint64(0, page, true);
     this.#target.memory.write(frame.returnSlot, word);
+    const bytes = frame.bytes.slice();
+    bytes.set(word, offset);
+    this.#frame = { ...frame, bytes };
     this.#returnPage = page;
   }
 
@@ -247,7 +268,8 @@ class Run {
       if (this.#nextStop() === 'fault') this.#giveUpFaulted(call.address);
       const entry = this.#registers();
       if (facts.callNumber(entry) === facts.numbers.rtSigreturn && this.#inReturnPage(entry)) {
-        setRegset(this.#thread.tid, NT_PRSTATUS, facts.skipCall(entry));
+        const { note, regset } = facts.skipCall(entry);
+        setRegset(this.#thread.tid, note, regset);
         this.#toSyscall(); // exit of the call that was skipped
         return facts.handedOver(entry);
       }
@@ -263,8 +285,9 @@ class Run {
 
   /** Registers first: without them the thread would keep the mask for ever if we died. */
   #enter(call: TargetCall): void {
-    const { tid, prstatus, frame, gadget } = this.#thread;
-    setRegset(tid, NT_PRSTATUS, this.#target.arch.syscall.enterCall(prstatus, frame, gadget, call));
+    const { tid, prstatus, gadget } = this.#thread;
+    const { arch } = this.#target;
+    writeRegisters(arch, tid, arch.syscall.enterCall(prstatus, this.#frame, gadget, call));
     if (!this.#masked) setSigmask(tid, BLOCKED);
     this.#masked = true;
   }
@@ -291,11 +314,11 @@ class Run {
 
   /** Leads the thread away from the faulting instruction; the signal is dropped, for the program did nothing wrong. */
   #giveUpFaulted(address: Remote | undefined): never {
-    const { tid, prstatus, frame, gadget } = this.#thread;
+    const { tid, prstatus, gadget } = this.#thread;
     const facts = this.#target.arch.syscall;
     const harmless: TargetCall = { kind: 'syscall', number: facts.numbers.getpid, args: [] };
     const pc = viewOf(this.#registers()).getBigUint64(this.#target.arch.registers.pc, true);
-    setRegset(tid, NT_PRSTATUS, facts.enterCall(prstatus, frame, gadget, harmless));
+    writeRegisters(this.#target.arch, tid, facts.enterCall(prstatus, this.#frame, gadget, harmless));
     const what = address === undefined ? 'a system call' : `the function at ${hex(address)}`;
     throw new SutureError('SYSCALL', `${what} faulted at ${hex(pc)} in process ${this.#target.pid}`);
   }
@@ -321,7 +344,9 @@ class Run {
     }
     // The mask first: once the registers are back, nothing else would put it right if we died.
     if (this.#masked) setSigmask(tid, signalMask);
-    setRegset(tid, NT_PRSTATUS, prstatus);
+    const { lost } = this.#thread;
+    if (lost !== undefined) setRegset(tid, lost.note, lost.bytes);
+    writeRegisters(this.#target.arch, tid, prstatus);
   }
 
   #tooLong(): SutureError {

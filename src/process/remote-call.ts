@@ -3,12 +3,13 @@ import { SutureError } from '../base/errors.ts';
 import { UndoList } from '../base/undo.ts';
 import { EPERM, SystemError } from '../sys/errno.ts';
 import { parseActivity, parseStat, readProc } from '../sys/procfs.ts';
-import { getRegset, interrupt, NT_PRSTATUS, PTRACE_O_TRACESYSGOOD, seize } from '../sys/ptrace.ts';
+import { interrupt, PTRACE_O_TRACESYSGOOD, seize } from '../sys/ptrace.ts';
 import { raisePriority, sleepMicroseconds } from '../sys/scheduler.ts';
 import { type RegisterFile, registersFromPrstatus } from '../unwind/frame.ts';
 import { takingEnds } from './ends.ts';
 import { type GoOn, prepare, runCalls } from './inject.ts';
 import type { Mapping } from './maps.ts';
+import { readRegisters } from './registers.ts';
 import { suspendSeccomp } from './seccomp.ts';
 import { requireNoShadowStack } from './shadow-stack.ts';
 import type { Target } from './target.ts';
@@ -122,7 +123,7 @@ function callThrough(
   if (stop.kind === 'group-stopped') throw stoppedMeanwhile(target, stop.signal);
 
   const callsFunction = calls.some((call) => call.kind === 'function');
-  const prstatus = getRegset(tid, NT_PRSTATUS);
+  const prstatus = readRegisters(target.arch, tid);
   const prepared = prepare(target, tid, prstatus, ways, mappings, callsFunction);
   if (prepared.kind === 'unfit') return prepared.reason;
   const reason = objection?.(registersFromPrstatus(target.arch, prstatus));

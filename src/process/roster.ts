@@ -4,7 +4,7 @@
  */
 import type { Arch } from '../arch/arch.ts';
 import { NativeMemory } from '../sys/library.ts';
-import { getRegsetInto, NT_PRSTATUS } from '../sys/ptrace.ts';
+import { fetchRegisters, registerSets } from './registers.ts';
 
 const RUNNING = 0;
 const STANDING = 1;
@@ -16,22 +16,25 @@ const IOVEC = 16;
 const SPARE = 32;
 
 export class Roster {
-  readonly #registersSize: number;
+  /** Bytes of one thread's registers (registers.ts). */
+  readonly registersSize: number;
+  readonly #sets: ReturnType<typeof registerSets>;
   readonly #indices = new Map<number, number>();
   #size = 0;
   #tids: Int32Array;
   #states: Uint8Array;
-  /** NT_PRSTATUS of each thread, and behind all of them the iovecs that say so. */
+  /** The registers of each thread, and behind all of them the iovecs that say so. */
   #registers: NativeMemory;
   #iovecs: number;
 
   constructor(arch: Arch, expected: number) {
-    this.#registersSize = arch.registers.prstatusSize;
+    this.#sets = registerSets(arch);
+    this.registersSize = this.#sets.reduce((sum, { size }) => sum + size, 0);
     const capacity = expected + (expected >> 2) + SPARE;
     this.#tids = new Int32Array(capacity);
     this.#states = new Uint8Array(capacity);
     this.#registers = this.#room(capacity);
-    this.#iovecs = this.#registers.address + capacity * this.#registersSize;
+    this.#iovecs = this.#registers.address + capacity * this.registersSize;
   }
 
   /** Threads that were ever added; the next one's index. */
@@ -67,7 +70,7 @@ export class Roster {
   /** The thread stands still: its registers are fetched. Throws PROCESS_GONE when it was killed. */
   stand(index: number): void {
     this.#states[index] = STANDING;
-    getRegsetInto(this.#tids[index]!, NT_PRSTATUS, this.#iovecs + index * IOVEC);
+    fetchRegisters(this.#sets, this.#tids[index]!, this.#iovecs + index * this.#sets.length * IOVEC);
   }
 
   end(index: number): void {
@@ -81,24 +84,29 @@ export class Roster {
     return count;
   }
 
-  /** The registers of all threads, one NT_PRSTATUS behind the other, as 32-bit halves of words, the lower first. */
+  /** The registers of all threads, one behind the other, as 32-bit halves of words, the lower first. */
   registerHalves(): Uint32Array {
-    return new Uint32Array(this.#registers.bytes.buffer, 0, (this.#size * this.#registersSize) >> 2);
+    return new Uint32Array(this.#registers.bytes.buffer, 0, (this.#size * this.registersSize) >> 2);
   }
 
-  /** A copy of the NT_PRSTATUS of a thread that stands still. */
+  /** A copy of the registers of a thread that stands still. */
   prstatus(index: number): Uint8Array {
-    return this.#registers.bytes.slice(index * this.#registersSize, (index + 1) * this.#registersSize);
+    return this.#registers.bytes.slice(index * this.registersSize, (index + 1) * this.registersSize);
   }
 
   /** Memory in which every page has been touched: the first touch of one costs as much as a system call. */
   #room(capacity: number): NativeMemory {
-    const memory = new NativeMemory(capacity * (this.#registersSize + IOVEC));
+    const memory = new NativeMemory(capacity * (this.registersSize + this.#sets.length * IOVEC));
     memory.bytes.fill(0);
+    let at = capacity * this.registersSize;
+    let to = memory.address;
     for (let i = 0; i < capacity; i++) {
-      const at = capacity * this.#registersSize + i * IOVEC;
-      memory.view.setBigUint64(at, BigInt(memory.address + i * this.#registersSize), true);
-      memory.view.setBigUint64(at + 8, BigInt(this.#registersSize), true);
+      for (const { size } of this.#sets) {
+        memory.view.setBigUint64(at, BigInt(to), true);
+        memory.view.setBigUint64(at + 8, BigInt(size), true);
+        at += IOVEC;
+        to += size;
+      }
     }
     return memory;
   }
@@ -110,10 +118,10 @@ export class Roster {
     const registers = this.#room(capacity);
     tids.set(this.#tids);
     states.set(this.#states);
-    registers.bytes.set(this.#registers.bytes.subarray(0, this.#size * this.#registersSize));
+    registers.bytes.set(this.#registers.bytes.subarray(0, this.#size * this.registersSize));
     this.#tids = tids;
     this.#states = states;
     this.#registers = registers;
-    this.#iovecs = registers.address + capacity * this.#registersSize;
+    this.#iovecs = registers.address + capacity * this.registersSize;
   }
 }

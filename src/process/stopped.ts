@@ -5,6 +5,7 @@ import { viewOf } from '../bytes/record.ts';
 import { type RegisterFile, registersFromPrstatus } from '../unwind/frame.ts';
 import { type Injectable, prepare, runCalls, runChain } from './inject.ts';
 import { type Mapping, mappingAt } from './maps.ts';
+import { codeAtPc } from './restart.ts';
 import type { Roster } from './roster.ts';
 import { suspendSeccomp } from './seccomp.ts';
 import type { Target } from './target.ts';
@@ -77,7 +78,12 @@ export class Stopped implements Disposable {
     return { tid: this.#roster.tid(index), prstatus, registers };
   }
 
-  /** NT_PRSTATUS of thread after thread, as 32-bit halves of words, the lower first. Also after the release. */
+  /** Bytes of one thread's registers (registers.ts). */
+  get registersSize(): number {
+    return this.#roster.registersSize;
+  }
+
+  /** The registers of thread after thread, as 32-bit halves of words, the lower first. Also after the release. */
   registerHalves(): Uint32Array {
     return this.#roster.registerHalves();
   }
@@ -157,7 +163,7 @@ export class Stopped implements Disposable {
   *#byPreference(): Generator<{ readonly tid: number; readonly prstatus: Uint8Array }> {
     const { syscall } = this.target.arch;
     const rankOf = (prstatus: Uint8Array): number => {
-      const call = syscall.interruptedCall(prstatus);
+      const call = syscall.interruptedCall(prstatus, () => codeAtPc(this.target, prstatus));
       if (call === undefined) return 1;
       return syscall.patientCalls.has(call.number) ? 0 : 2;
     };

@@ -10,6 +10,7 @@ export const EIO = 5;
 export const ECHILD = 10;
 export const EACCES = 13;
 export const EFAULT = 14;
+export const ENODEV = 19;
 export const EINVAL = 22;
 
 /** A system call that failed. `errno` is positive. */

@@ -33,15 +33,19 @@ export class RegisterFile {
     this.#values[number] = value ?? 0n;
   }
 
+  /** Bits that are no part of the return addresses among these registers and on the thread's stack. */
+  authenticationMask = 0n;
+
   copy(): RegisterFile {
     const other = new RegisterFile(this.length, this.pc);
+    other.authenticationMask = this.authenticationMask;
     other.#values.set(this.#values);
     other.#known.set(this.#known);
     return other;
   }
 }
 
-/** The registers of a stopped thread from its NT_PRSTATUS regset. */
+/** The registers of a stopped thread from its NT_PRSTATUS regset and what the CPU's facts say is appended to it. */
 export function registersFromPrstatus(arch: Arch, prstatus: Uint8Array): RegisterFile {
   const { registers } = arch;
   if (prstatus.length < registers.prstatusSize) {
@@ -52,6 +56,9 @@ export function registersFromPrstatus(arch: Arch, prstatus: Uint8Array): Registe
   }
   const view = viewOf(prstatus);
   const file = new RegisterFile(registers.dwarf.length, remote(view.getBigUint64(registers.pc, true)));
+  const { authenticationMask } = registers;
+  if (authenticationMask !== undefined && view.byteLength >= authenticationMask + 8)
+    file.authenticationMask = view.getBigUint64(authenticationMask, true);
   registers.dwarf.forEach((offset, number) => {
     if (offset !== undefined) file.set(number, view.getBigUint64(offset, true));
   });

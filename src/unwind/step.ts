@@ -110,7 +110,7 @@ export function stepOverSignalFrame(arch: Arch, registers: RegisterFile, read: R
     if (value === undefined) return lost(`the signal frame at ${hex(sp)} cannot be read`);
     interrupted.set(number, value);
   }
-  const pc = interrupted.get(arch.registers.dwarfReturnAddress);
+  const pc = readWord(read, sp + BigInt(arch.unwind.signalFramePc));
   const cfa = interrupted.get(arch.registers.dwarfSp);
   if (pc === undefined || cfa === undefined) return lost('the signal frame lacks pc or stack pointer');
   interrupted.pc = remote(pc);

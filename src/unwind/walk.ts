@@ -13,8 +13,6 @@ export interface WalkInput {
   moduleAt(pc: Remote): UnwindModule | undefined;
   /** Frames after which the walk gives up. */
   readonly maxFrames?: number;
-  /** aarch64: the bits of NT_ARM_PAC_MASK that are not part of a return address. */
-  readonly authenticationMask?: bigint;
 }
 
 export interface Walk {
@@ -82,6 +80,7 @@ interface Step {
 
 function stepUp(input: WalkInput, registers: RegisterFile, isExact: boolean, isInnermost: boolean): Step {
   const { arch, readMemory } = input;
+  const { authenticationMask } = input.registers;
   const { pc } = registers;
   const lookupPc = isExact ? pc : remote(pc - 1n);
   const module = input.moduleAt(lookupPc);
@@ -94,7 +93,8 @@ function stepUp(input: WalkInput, registers: RegisterFile, isExact: boolean, isI
     // A return address just behind its function: a call that does not return, or a trampoline that a libc without
     // call frame information has there.
     const isBehindFunction = found !== undefined && pc >= toRemote(found.fde.end, module!.bias);
-    if (found === undefined || isBehindFunction) {
+    // The kernel's layout of its frame is exact; what arm64 kernels before 5.8 say of their trampoline is not.
+    if (found === undefined || isBehindFunction || found.row.isSignalFrame) {
       const code = readMemory(pc, CODE_WINDOW);
       if (code !== undefined && arch.unwind.isSignalTrampoline(code)) {
         return step(stepOverSignalFrame(arch, registers, readMemory), 'signal');
@@ -103,7 +103,7 @@ function stepUp(input: WalkInput, registers: RegisterFile, isExact: boolean, isI
     if (found !== undefined) {
       const { row } = found;
       const kind = row.isSignalFrame ? 'signal' : 'normal';
-      return step(stepByRow(arch, row, registers, readMemory, module!.bias, input.authenticationMask), kind);
+      return step(stepByRow(arch, row, registers, readMemory, module!.bias, authenticationMask), kind);
     }
   } catch (error) {
     // Damaged call frame information of the target is one more way to get lost, not a failure of the walk.

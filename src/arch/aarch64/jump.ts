@@ -1,51 +1,59 @@
 /**
- * The redirect: one `b`, 000101 and a signed distance of 26 words (Arm ARM C6.2.26). Where a page enforces branch
- * target identification the instruction that an indirect call lands on must stay: `bti`, `paciasp` or `pacibsp` keep
- * their place and the `b` follows. A kept `paciasp` has signed the return address by the time the `b` runs, so that
- * the new body must not do it again: only `bti` may be stepped over by the redirect, see `landingPad`.
+ * The redirect: `bti c; b`, the branch being 000101 and a signed distance of 26 words (Arm ARM C6.2.26).
+ *
+ * Where a page enforces branch target identification, an indirect call must land on `bti c`, or on `paciasp` or `pacibsp`,
+ * which are landing pads too. These two also sign the return address, which the new code would do a second time: so
+ * the redirect brings a landing pad of its own and takes the place of theirs. To a CPU without the extension `bti` is a
+ * nop. Only a pad that admits other branches than calls is left where it is.
  */
 import { plus, type Remote, remote } from '../../bytes/address.ts';
 import { viewOf } from '../../bytes/record.ts';
 import type { Jump } from '../arch.ts';
 
-const SIZE = 4;
+const WORD = 4;
+const SIZE = 2 * WORD;
 const REACH = 1n << 27n;
 const B = 0x14000000;
 const B_MASK = 0xfc000000;
 
 const NOP = 0xd503201f;
-/** bti, bti c, bti j, bti jc: hint #32, #34, #36, #38. */
-const BTI = [0xd503241f, 0xd503245f, 0xd503249f, 0xd50324df];
+/** hint #34 */
+const BTI_C = 0xd503245f;
+/** bti j, bti jc: hint #36, #38. */
+const OTHER_PADS = [0xd503249f, 0xd50324df];
 
 export const jump: Jump = {
   size: SIZE,
-  // Forward the last word is out of reach; the shorter side bounds both.
+  // The distance counts from the branch, and forward the last word is out of reach; the shorter side bounds both.
   reach: REACH - BigInt(SIZE),
 
   encode(from, to) {
-    const distance = BigInt.asIntN(64, to - from);
+    const distance = BigInt.asIntN(64, to - plus(from, WORD));
     if (distance < -REACH || distance >= REACH || distance & 3n) return undefined;
     const code = new Uint8Array(SIZE);
-    viewOf(code).setUint32(0, (B | (Number(BigInt.asUintN(28, distance)) >>> 2)) >>> 0, true);
+    const view = viewOf(code);
+    view.setUint32(0, BTI_C, true);
+    view.setUint32(WORD, (B | (Number(BigInt.asUintN(28, distance)) >>> 2)) >>> 0, true);
     return code;
   },
 
   decode(code, from): Remote | undefined {
     if (code.length < SIZE) return undefined;
-    const instruction = viewOf(code).getUint32(0, true);
-    if ((instruction & B_MASK) >>> 0 !== B) return undefined;
-    return remote(plus(from, BigInt.asIntN(28, BigInt(instruction & 0x3ffffff) << 2n)));
+    const view = viewOf(code);
+    const branch = view.getUint32(WORD, true);
+    if (view.getUint32(0, true) !== BTI_C || (branch & B_MASK) >>> 0 !== B) return undefined;
+    return remote(plus(from, WORD) + BigInt.asIntN(28, BigInt(branch & 0x3ffffff) << 2n));
   },
 
   landingPad(code) {
-    if (code.length < SIZE) return 0;
-    return BTI.includes(viewOf(code).getUint32(0, true)) ? SIZE : 0;
+    if (code.length < WORD) return 0;
+    return OTHER_PADS.includes(viewOf(code).getUint32(0, true)) ? WORD : 0;
   },
 
   isPadding(code) {
-    if (code.length % SIZE !== 0) return false;
+    if (code.length % WORD !== 0) return false;
     const view = viewOf(code);
-    for (let at = 0; at < code.length; at += SIZE) {
+    for (let at = 0; at < code.length; at += WORD) {
       const word = view.getUint32(at, true);
       // udf #0 is what the linker fills gaps with.
       if (word !== NOP && word !== 0) return false;

@@ -61,6 +61,10 @@ const high12: Store = (view, at, value) =>
   fitsUnsigned(value, 24) && insert(view, at, 0x3ffc00, Number((value >> 12n) & 0xfffn) << 10);
 const low12Checked: Store = (view, at, value) => fitsUnsigned(value, 12) && low12(0)(view, at, value);
 
+/** A doubleword's offset from the page of the GOT, 15 bits of it. */
+const scaled15: Store = (view, at, value) =>
+  fitsUnsigned(value, 15) && (value & 7n) === 0n && insert(view, at, 0x3ffc00, Number(value >> 3n) << 10);
+
 /** A branch's distance counts in words; `bits` of them at bit `low`. */
 function branch(bits: number, low: number): Store {
   const mask = (2 ** bits - 1) * 2 ** low;
@@ -91,6 +95,48 @@ function movwSigned(group: number, bits: number): Store {
 }
 
 const nothing: Store = () => true;
+
+type Load = NonNullable<RelocationFacts['load']>;
+/** The bits of an instruction from `low` on, signed, in units of `scale` bytes. */
+function signedField(bits: number, low: number, scale: bigint): Load {
+  return (view, at) => BigInt.asIntN(bits, BigInt(view.getUint32(at, true)) >> BigInt(low)) * scale;
+}
+function unsignedField(bits: number, low: number, shift: number): Load {
+  return (view, at) => BigInt.asUintN(bits, BigInt(view.getUint32(at, true)) >> BigInt(low)) << BigInt(shift);
+}
+function loadAdr(view: DataView, at: number): bigint {
+  const word = view.getUint32(at, true);
+  return BigInt.asIntN(21, BigInt((((word >>> 5) & 0x7ffff) << 2) | ((word >>> 29) & 3)));
+}
+/** What stands in the field when it holds the whole value: linkers leave their results there. */
+const LOADS: Readonly<Record<string, Load>> = {
+  ABS64: (view, at) => view.getBigInt64(at, true),
+  PREL64: (view, at) => view.getBigInt64(at, true),
+  PREL32: (view, at) => BigInt(view.getInt32(at, true)),
+  PLT32: (view, at) => BigInt(view.getInt32(at, true)),
+  CALL26: signedField(26, 0, 4n),
+  JUMP26: signedField(26, 0, 4n),
+  CONDBR19: signedField(19, 5, 4n),
+  TSTBR14: signedField(14, 5, 4n),
+  LD_PREL_LO19: signedField(19, 5, 4n),
+  ADR_PREL_LO21: loadAdr,
+  ADR_PREL_PG_HI21: (view, at) => loadAdr(view, at) << 12n,
+  ADR_PREL_PG_HI21_NC: (view, at) => loadAdr(view, at) << 12n,
+  ADD_ABS_LO12_NC: unsignedField(12, 10, 0),
+  LDST8_ABS_LO12_NC: unsignedField(12, 10, 0),
+  LDST16_ABS_LO12_NC: unsignedField(12, 10, 1),
+  LDST32_ABS_LO12_NC: unsignedField(12, 10, 2),
+  LDST64_ABS_LO12_NC: unsignedField(12, 10, 3),
+  LDST128_ABS_LO12_NC: unsignedField(12, 10, 4),
+};
+
+/** `blr` through a descriptor: linkers make it a nop when they know the offset. */
+const REWRITTEN: Readonly<Record<string, NonNullable<RelocationFacts['rewritten']>>> = {
+  TLSDESC_CALL: (_, at) => ({ start: at, end: at + 4 }),
+  // bl __tls_get_addr has a relocation of its own; the nop behind it has none
+  TLSGD_ADD_LO12_NC: (_, at) => ({ start: at, end: at + 12 }),
+  TLSLD_ADD_LO12_NC: (_, at) => ({ start: at, end: at + 12 }),
+};
 
 export const R_AARCH64 = {
   NONE: 0,
@@ -129,6 +175,13 @@ export const R_AARCH64 = {
   LD64_GOT_LO12_NC: 312,
   LD64_GOTPAGE_LO15: 313,
   PLT32: 314,
+  TLSGD_ADR_PAGE21: 513,
+  TLSGD_ADD_LO12_NC: 514,
+  TLSLD_ADR_PAGE21: 518,
+  TLSLD_ADD_LO12_NC: 519,
+  TLSLD_ADD_DTPREL_HI12: 528,
+  TLSLD_ADD_DTPREL_LO12: 529,
+  TLSLD_ADD_DTPREL_LO12_NC: 530,
   TLSIE_ADR_GOTTPREL_PAGE21: 541,
   TLSIE_LD64_GOTTPREL_LO12_NC: 542,
   TLSIE_LD_GOTTPREL_PREL19: 543,
@@ -201,7 +254,15 @@ const table: [name: keyof typeof R_AARCH64, ReferenceKind, Formula, size: number
   ['GOT_LD_PREL19', 'got', 'S+A-P', 4, branch(19, 5)],
   ['ADR_GOT_PAGE', 'got', 'Page(S+A)-Page(P)', 4, adrp],
   ['LD64_GOT_LO12_NC', 'got', 'Page offset(S+A)', 4, low12(3)],
+  ['LD64_GOTPAGE_LO15', 'got', 'S+A-Page(GOT)', 4, scaled15],
   // 5.15 Thread-local storage
+  ['TLSGD_ADR_PAGE21', 'tls-gd', 'Page(S+A)-Page(P)', 4, adrp],
+  ['TLSGD_ADD_LO12_NC', 'tls-gd', 'Page offset(S+A)', 4, low12(0)],
+  ['TLSLD_ADR_PAGE21', 'tls-ld', 'Page(S+A)-Page(P)', 4, adrp],
+  ['TLSLD_ADD_LO12_NC', 'tls-ld', 'Page offset(S+A)', 4, low12(0)],
+  ['TLSLD_ADD_DTPREL_HI12', 'tls-dtpoff', 'S+A', 4, high12],
+  ['TLSLD_ADD_DTPREL_LO12', 'tls-dtpoff', 'S+A', 4, low12Checked],
+  ['TLSLD_ADD_DTPREL_LO12_NC', 'tls-dtpoff', 'S+A', 4, low12(0)],
   ['TLSIE_ADR_GOTTPREL_PAGE21', 'tls-gottpoff', 'Page(S+A)-Page(P)', 4, adrp],
   ['TLSIE_LD64_GOTTPREL_LO12_NC', 'tls-gottpoff', 'Page offset(S+A)', 4, low12(3)],
   ['TLSIE_LD_GOTTPREL_PREL19', 'tls-gottpoff', 'S+A-P', 4, branch(19, 5)],
@@ -228,6 +289,14 @@ const table: [name: keyof typeof R_AARCH64, ReferenceKind, Formula, size: number
 export const relocations: ReadonlyMap<number, RelocationFacts> = new Map(
   table.map(([name, reference, formula, size, store]) => [
     R_AARCH64[name],
-    { name: `R_AARCH64_${name}`, reference, formula, size, store },
+    {
+      name: `R_AARCH64_${name}`,
+      reference,
+      formula,
+      size,
+      store,
+      ...(LOADS[name] && { load: LOADS[name] }),
+      ...(REWRITTEN[name] && { rewritten: REWRITTEN[name] }),
+    },
   ]),
 );

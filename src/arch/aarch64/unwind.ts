@@ -9,15 +9,27 @@ const BL = 0x94000000;
 const BLR_MASK = 0xfefff000;
 const BLR = 0xd63f0000;
 
-/** Offset of the general registers in the signal frame: struct siginfo (128), then uc_mcontext at 176 of struct ucontext, whose first word is fault_address. Linux, asm/ucontext.h and asm/sigcontext.h. */
+/** Offset of x0 in the signal frame: struct siginfo (128), then uc_mcontext at 176 of struct ucontext, whose first word is fault_address. Linux, asm/ucontext.h and asm/sigcontext.h. */
 const CONTEXT = 128 + 176 + 8;
+const PC = CONTEXT + 32 * 8;
+/** A user's address has bit 55 clear; the bits above are a tag, or part of the code that authenticates. */
+const ADDRESS = (1n << 55n) - 1n;
+
+// Arm ARM C6.2: cmp x0, #0; the condition of b.cond is in its low bits.
+const CMP_X0_0 = 0xf100001f;
+const B_COND_MASK = 0xff00001f;
+const B_EQ = 0x54000000;
+const B_LT = 0x5400000b;
+const CBZ_X0_MASK = 0xff00001f;
+const CBZ_X0 = 0xb4000000;
+const RET = 0xd65f03c0;
 
 export const unwind: UnwindFacts = {
   isSignalTrampoline: (code) =>
     code.length >= 8 && RESTORER.every((word, i) => viewOf(code).getUint32(4 * i, true) === word),
 
   // Pointer authentication fills the bits above the address; which ones, NT_ARM_PAC_MASK says.
-  stripReturnAddress: (pc, mask) => pc & ~mask & ((1n << 55n) - 1n),
+  stripReturnAddress: (pc, mask) => pc & ~mask & ADDRESS,
 
   endsWithCall(codeBefore) {
     if (codeBefore.length < 4) return false;
@@ -30,6 +42,23 @@ export const unwind: UnwindFacts = {
 
   // x0-x30, sp, then pc.
   signalFrame: Array.from({ length: 32 }, (_, i) => CONTEXT + 8 * i),
+  signalFramePc: PC,
+
+  // glibc's clone and clone3: cmp x0, #0; b.eq child; b.lt error; ret. musl's: cbz x0, child; ret
+  afterClone(code, register) {
+    if (code.length < 16) return undefined;
+    const [first = 0, second = 0, third = 0, fourth] = [0, 4, 8, 12].map((at) =>
+      viewOf(code).getUint32(at, true),
+    );
+    const isGlibc =
+      first === CMP_X0_0 &&
+      (second & B_COND_MASK) >>> 0 === B_EQ &&
+      (third & B_COND_MASK) >>> 0 === B_LT &&
+      fourth === RET;
+    const isMusl = (first & CBZ_X0_MASK) >>> 0 === CBZ_X0 && second === RET;
+    if (!isGlibc && !isMusl) return undefined;
+    return register(0) === 0n ? 'child' : 'caller';
+  },
 
   // The thread pointer is at the dtv, and the C library's own block below it, by as much as the library likes.
   selfPointers: [],

@@ -34,12 +34,17 @@ export const assembly: Assembly = {
   typePrefix: '@',
   separator: ';',
   relocationSuffix: '@',
+  relocationPrefix: undefined,
   pointerDirectives: ['.quad', '.8byte'],
   alignIsPower: false,
   threadOperator: /@(tls(gd|ld|desc|call)|tpoff|gottpoff|dtpoff|gotntpoff|indntpoff|ntpoff)\b/i,
+  bareRegisters: false,
   isRegister(word) {
     const lower = word.toLowerCase();
     return REGISTERS.has(lower) || OPERAND_WORDS.has(lower);
   },
+  takesLabel: () => false,
+  modeDirectives: [],
+  layoutDependence: [],
   isPrefix: (word) => PREFIXES.has(word.toLowerCase()),
 };

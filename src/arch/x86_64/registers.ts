@@ -28,6 +28,7 @@ export const registers: Registers = {
   ],
   pc: 128,
   sp: 152,
+  appended: [],
   // fs_base
   threadPointer: 168,
   dwarfSp: 7,

@@ -24,6 +24,8 @@ function frameOf(
   return syscall.signalFrame({
     prstatus,
     extendedState,
+    extendedStateNote: 0x202,
+    codeAtPc: new Uint8Array(0),
     signalMask: 0x55n,
     stackTop: remote(0x7000_1234_5678n),
     returnWords: [0xaaaan],

@@ -340,7 +340,9 @@ export const syscall: SyscallFacts = {
     return code;
   },
   redZone: 128, // psABI 3.2.2
-  extendedStateNote: 0x202, // NT_X86_XSTATE
+  instructionAlignment: 1,
+  extendedStateNotes: [0x202], // NT_X86_XSTATE
+  isLostInCalls: () => false,
   signalFrame,
   chain,
   enterCall,
@@ -348,7 +350,7 @@ export const syscall: SyscallFacts = {
   skipCall(prstatus) {
     const skipped = prstatus.slice();
     UserRegs.edit(viewOf(skipped), 0).origRax = NO_CALL;
-    return skipped;
+    return { note: 1, regset: skipped }; // NT_PRSTATUS
   },
   result: (prstatus) => BigInt.asIntN(64, UserRegs.on(viewOf(prstatus), 0).rax),
   handedOver: (prstatus) => UserRegs.on(viewOf(prstatus), 0).rdi,

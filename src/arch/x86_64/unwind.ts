@@ -44,6 +44,7 @@ export const unwind: UnwindFacts = {
   // The handler's `ret` has popped pretcode, so that sp is at struct ucontext; its uc_mcontext begins at 40 and holds
   // r8-r15 rdi rsi rbp rbx rdx rax rcx rsp rip. Linux, asm/ucontext.h and asm/sigcontext.h.
   signalFrame: [144, 136, 152, 128, 112, 104, 120, 160, 40, 48, 56, 64, 72, 80, 88, 96, 168],
+  signalFramePc: 168,
 
   // glibc's clone and clone3: test %rax,%rax; jl error; jz child; ret
   afterClone(code, register) {
