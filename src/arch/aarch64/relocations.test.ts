@@ -145,7 +145,8 @@ test('a redirect leads where it was told, or is none', () => {
     fc.property(page, words, (from: Remote, by) => {
       const to = remote(from + by * 4n);
       const code = jump.encode(from, to);
-      if (code === undefined) assert.ok(BigInt.asIntN(26, by) !== by);
+      // The branch is the second word.
+      if (code === undefined) assert.ok(BigInt.asIntN(26, by - 1n) !== by - 1n);
       else assert.equal(jump.decode(code, from), to);
     }),
   );
