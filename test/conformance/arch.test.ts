@@ -82,7 +82,9 @@ for (const arch of arches) {
           bytes.every((byte, at) => (at >= 8 && at < 8 + size) || byte === 0xa5),
           `${name} writes outside its field`,
         );
-        if (size < 8)
+        // Types that take some bits of an address on purpose, and the group that holds its highest ones.
+        const takesPart = formula === 'Page offset(S+A)' || /(_NC|_G3)$/.test(name);
+        if (size < 8 && !takesPart)
           assert.equal(store(viewOf(new Uint8Array(8)), 0, 1n << 62n), false, `${name} overflows`);
       }
       for (const type of [arch.link.absolute64, arch.link.pcRelative32])
