@@ -61,7 +61,7 @@ export const PACKAGES = [
   },
   {
     package: 'libc6-dev-arm64-cross',
-    why: "the C library of AArch64 and its headers",
+    why: 'the C library of AArch64 and its headers',
     shows: ['/usr/aarch64-linux-gnu/include/stdio.h'],
     for: ['test'],
   },

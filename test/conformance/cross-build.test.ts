@@ -26,7 +26,10 @@ __attribute__((noinline)) int step(int n) {
 }
 int main(int argc, char **argv) { (void)argv; return step(argc) + untouched(argc); }
 `;
-const FIXED = SOURCE.replace('  mine++;\n', '  mine += 2;\n  static int calls;\n  if (++calls > 3) puts("often");\n');
+const FIXED = SOURCE.replace(
+  '  mine++;\n',
+  '  mine += 2;\n  static int calls;\n  if (++calls > 3) puts("often");\n',
+);
 
 describe('built for', { concurrency: 1 }, () => {
   for (const { name } of arches) {

@@ -55,17 +55,27 @@ test('a word is a register or a symbol by its place', () => {
 });
 
 test('a function that moved is the same function', () => {
-  const text = ['hint\t25 // paciasp', '.cfi_window_save', 'bl\tg', 'hint\t29 // autiasp', '.cfi_window_save'];
+  const text = [
+    'hint\t25 // paciasp',
+    '.cfi_window_save',
+    'bl\tg',
+    'hint\t29 // autiasp',
+    '.cfi_window_save',
+  ];
   const before = parseUnit(unitText(['.cfi_startproc', ...text, '.cfi_endproc']), assembly, 'x.c');
   const after = parseUnit(
-    unitText(['.cfi_startproc', ...text.map((line) => line.replace(/\/\/.*/, '// other words')), '.cfi_endproc'], [
-      '\t.arch_extension crc',
-    ]),
+    unitText(
+      ['.cfi_startproc', ...text.map((line) => line.replace(/\/\/.*/, '// other words')), '.cfi_endproc'],
+      ['\t.arch_extension crc'],
+    ),
     assembly,
     'x.c',
   );
   const { functions } = compareUnits(before, after);
-  assert.deepEqual(functions.map(({ name, kind }) => `${name} ${kind}`), []);
+  assert.deepEqual(
+    functions.map(({ name, kind }) => `${name} ${kind}`),
+    [],
+  );
 });
 
 test('the sign of code that depends on the layout of all variables, and the option against it', () => {

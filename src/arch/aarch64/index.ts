@@ -11,6 +11,7 @@
 import type { Arch } from '../arch.ts';
 import { assembly } from './assembly.ts';
 import { jump } from './jump.ts';
+import { libcareplus } from './libcareplus.ts';
 import { link } from './link.ts';
 import { registers } from './registers.ts';
 import { relocations } from './relocations.ts';
@@ -26,6 +27,7 @@ export const aarch64: Arch = {
   relocations,
   jump,
   link,
+  libcareplus,
   syscall,
   assembly,
 };

@@ -85,7 +85,10 @@ test('scalable vectors get a record of their own, and are put back after calls',
   const sve = RECORDS + 528;
   assert.deepEqual([view.getUint32(sve, true), view.getUint16(sve + 8, true)], [0x53564501, vl]);
   assert.deepEqual([...frame.bytes.subarray(sve + 16, sve + size)], [...state.subarray(16, size)]);
-  assert.deepEqual([...frame.bytes.subarray(RECORDS + 32, RECORDS + 48)], [...state.subarray(16 + vl, 32 + vl)]);
+  assert.deepEqual(
+    [...frame.bytes.subarray(RECORDS + 32, RECORDS + 48)],
+    [...state.subarray(16 + vl, 32 + vl)],
+  );
   assert.equal(syscall.isLostInCalls(state, 0x405), true);
   assert.equal(syscall.isLostInCalls(plain(), 2), false);
   // Streaming mode shows as a header alone.

@@ -35,7 +35,10 @@ test('behind the system call of clone, the caller has a leaf’s frame and the c
     assert.equal(unwind.afterClone?.(bytes, result(0n)), 'child');
     assert.equal(unwind.afterClone?.(bytes, result(4242n)), 'caller');
   }
-  assert.equal(unwind.afterClone?.(code(0xf100001f, 0x540000a0, 0xd65f03c0, 0xd65f03c0), result(0n)), undefined);
+  assert.equal(
+    unwind.afterClone?.(code(0xf100001f, 0x540000a0, 0xd65f03c0, 0xd65f03c0), result(0n)),
+    undefined,
+  );
   assert.equal(unwind.afterClone?.(glibc.subarray(0, 12), result(0n)), undefined);
 });
 
