@@ -146,13 +146,16 @@ export class Workspace {
     files: ReadonlyMap<string, string>,
     flags: readonly string[],
     links: readonly string[] = [],
+    prefix = '',
   ): void {
     this.write(files);
     if (![...files.values()].some((text) => /\bint main\(/.test(text)))
       writeFileSync(join(this.tree, 'driver.c'), driver);
     const isCxx = [...files.keys()].some((path) => path.endsWith('.cpp'));
     const settings = [
-      ...(flags.includes('clang') ? ['CC = clang', 'CXX = clang++'] : ['CC = gcc', 'CXX = g++']),
+      ...(flags.includes('clang')
+        ? ['CC = clang', 'CXX = clang++']
+        : [`CC = ${prefix}gcc`, `CXX = ${prefix}g++`]),
       `CFLAGS = ${flags.filter((flag) => flag !== 'clang').join(' ')} -I.`,
       `LDLIBS = ${links.join(' ')}`,
       `LINK = $(${isCxx ? 'CXX' : 'CC'})`,
@@ -195,11 +198,15 @@ export class Workspace {
     return path;
   }
 
-  /** The tree of a case as it was before the fix, recorded, and the fix as a diff. */
-  static async of(one: Case, variant: readonly string[]): Promise<{ workspace: Workspace; diff: string }> {
+  /** The tree of a case as it was before the fix, recorded, and the fix as a diff. `prefix`: of a cross compiler's name. */
+  static async of(
+    one: Case,
+    variant: readonly string[],
+    prefix = '',
+  ): Promise<{ workspace: Workspace; diff: string }> {
     const workspace = new Workspace(one.name);
     try {
-      workspace.writeTree(one.before, [...one.flags, ...variant], one.links);
+      workspace.writeTree(one.before, [...one.flags, ...variant], one.links, prefix);
       const diff = await workspace.writeDiff(one.before, one.after);
       await workspace.record();
       return { workspace, diff };
