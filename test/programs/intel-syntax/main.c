@@ -2,7 +2,7 @@
 // matrix: -O0 -masm=intel | -O2 -masm=intel | -O2 -masm=intel -fno-pie -no-pie | clang -O2 -masm=intel
 // before: 1 zero 1.5 | 3 one 3.0
 // after: 105 Zero 6.2 | 108 One 8.0
-// reverted: 7 zero 1.5
+// reverted: 9 zero 13.5
 // changed: step
 #include <stdio.h>
 
