@@ -99,7 +99,9 @@ function rehearseStops(forbidden: readonly ForbiddenRange[], limits: StopLimits)
     const call = { kind: 'syscall', number: arch.syscall.numbers.getpid, args: [] } as const;
     const read: TryRead = (from, size) => memory.tryRead(from, size);
     new StackOverview(arch, observer.maps, forbidden).rehearse();
-    for (let round = 0; round < ROUNDS; round++) {
+    // On a busy machine a round takes many times longer, most of it waiting for a processor.
+    const end = performance.now() + REHEARSAL_MS;
+    for (let round = 0; round < ROUNDS && performance.now() < end; round++) {
       attempt(target, observer, forbidden, limits, (stopped) => {
         commitChanges(arch, [change], heldAccess(stopped));
         if (round > 2) return;
