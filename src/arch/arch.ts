@@ -167,8 +167,6 @@ export interface LibcareplusFacts {
   readonly directGot?: {
     /** Whether the instruction around the field at `at` takes the address itself. */
     isDirect(code: Uint8Array, at: number): boolean;
-    /** Makes the instruction one that does. False, and nothing changed, if there is none. */
-    makeDirect(code: Uint8Array, at: number): boolean;
     /** The type of the field then. */
     readonly type: number;
   };

@@ -7,7 +7,6 @@
 import type { LibcareplusFacts } from '../arch.ts';
 import { R_X86_64 } from './relocations.ts';
 
-const MOV_LOAD = 0x8b;
 const LEA = 0x8d;
 /** The opcode stands before the ModRM byte, which stands before the field. */
 const opcodeAt = (at: number): number => at - 2;
@@ -23,11 +22,6 @@ export const libcareplus: LibcareplusFacts = {
   ),
   directGot: {
     isDirect: (code, at) => code[opcodeAt(at)] === LEA,
-    makeDirect(code, at) {
-      if (code[opcodeAt(at)] !== MOV_LOAD) return false;
-      code[opcodeAt(at)] = LEA;
-      return true;
-    },
     type: R_X86_64.PC32,
   },
 };
