@@ -58,10 +58,14 @@ export class Startup {
       const guard = new Guard(pid, entry, original);
       try {
         memory.write(entry, spin);
-        const isThere = await this.#untilEntry(arch, entry);
-        // Nobody traces it now: patching seizes it as it does any process.
-        if (isThere) patch(pid);
-        await this.#restore(memory, entry, original);
+        let isThere = false;
+        try {
+          isThere = await this.#untilEntry(arch, entry);
+          // Nobody traces it now: patching seizes it as it does any process.
+          if (isThere) patch(pid);
+        } finally {
+          await this.#restore(memory, entry, original);
+        }
         if (!isThere)
           throw new SutureError(
             'BUSY',
@@ -121,12 +125,18 @@ export class Startup {
     return false;
   }
 
-  /** The thread is stopped while the bytes change under it. */
+  /** The thread is stopped while the bytes change under it, if that can be: they change in any case. */
   async #restore(memory: TargetMemory, entry: Remote, original: Uint8Array): Promise<void> {
-    ptrace.seize(this.#pid, 0);
-    ptrace.interrupt(this.#pid);
-    const stop = await this.#next(this.#pid, Date.now() + EXEC_MS);
-    memory.write(entry, original);
+    let stop: Stop | undefined;
+    try {
+      ptrace.seize(this.#pid, 0);
+      ptrace.interrupt(this.#pid);
+      stop = await this.#next(this.#pid, Date.now() + EXEC_MS);
+    } catch (error) {
+      if (!(error instanceof SutureError)) throw error;
+    } finally {
+      memory.write(entry, original);
+    }
     if (stop !== undefined) ptrace.detach(this.#pid, stop.event === 0 ? stop.signal : 0);
   }
 

@@ -166,6 +166,19 @@ test('what is no command, and what is too long', async () => {
   assert.match(raw, /more than 31 words or 4096 bytes/);
 });
 
+test('without a store programs start as they are', async () => {
+  const path = join(shop.directory, 'storeless');
+  const storeless = await startServer(path, join(shop.directory, 'nowhere'));
+  try {
+    const program = shop.start(hook, [path, first.original]);
+    assert.equal(await program.line(), 'start 6 2');
+    assert.equal(await program.ask('1'), '1: 6 4');
+    assert.match(said, /there is no .*nowhere/);
+  } finally {
+    storeless.kill('SIGKILL');
+  }
+});
+
 test('a server that is killed lets a program go that stands at its entry point', async () => {
   // A store whose script takes a while: the program stands at its entry point meanwhile.
   const slow = join(shop.directory, 'slow');
