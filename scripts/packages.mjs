@@ -7,29 +7,34 @@ import { delimiter, join } from 'node:path';
 /**
  * package: what it is for, and a program on PATH or a file that shows it is there.
  * `for` names the phases that need it: 'demo' is the smallest set, 'test' adds the rivals that results are compared with,
- * 'real' is what npm run test:real builds its servers with.
+ * 'real' is what npm run test:real builds its servers with, 'qemu' what npm run test:qemu builds QEMU with.
  */
 export const PACKAGES = [
   {
     package: 'gcc',
     why: 'compiles the programs that are patched',
     shows: ['gcc', 'cc'],
-    for: ['demo', 'test', 'real'],
+    for: ['demo', 'test', 'real', 'qemu'],
   },
-  { package: 'make', why: 'builds the example server', shows: ['make'], for: ['demo', 'test', 'real'] },
+  {
+    package: 'make',
+    why: 'builds the example server',
+    shows: ['make'],
+    for: ['demo', 'test', 'real', 'qemu'],
+  },
   {
     package: 'binutils',
     why: 'as and ld; readelf and objdump as rivals',
     shows: ['as', 'ld', 'readelf', 'objdump'],
-    for: ['demo', 'test', 'real'],
+    for: ['demo', 'test', 'real', 'qemu'],
   },
   {
     package: 'libc6-dev',
     why: "the C library's headers",
     shows: ['/usr/include/stdio.h'],
-    for: ['demo', 'test', 'real'],
+    for: ['demo', 'test', 'real', 'qemu'],
   },
-  { package: 'patch', why: 'rival of the diff applier', shows: ['patch'], for: ['test', 'real'] },
+  { package: 'patch', why: 'rival of the diff applier', shows: ['patch'], for: ['test', 'real', 'qemu'] },
   { package: 'gdb', why: 'rival of the unwinder', shows: ['gdb'], for: ['test'] },
   {
     package: 'elfutils',
@@ -67,8 +72,8 @@ export const PACKAGES = [
   },
   { package: 'lld', why: 'the other linker', shows: ['ld.lld'], for: ['test'] },
   { package: 'cmake', why: 'recording a cmake build', shows: ['cmake'], for: ['test'] },
-  { package: 'meson', why: 'recording a meson build', shows: ['meson'], for: ['test'] },
-  { package: 'ninja-build', why: 'recording a ninja build', shows: ['ninja'], for: ['test'] },
+  { package: 'meson', why: 'recording a meson build', shows: ['meson'], for: ['test', 'qemu'] },
+  { package: 'ninja-build', why: 'recording a ninja build', shows: ['ninja'], for: ['test', 'qemu'] },
   { package: 'ccache', why: 'recording a build through a cache', shows: ['ccache'], for: ['test'] },
   {
     package: 'autoconf',
@@ -87,7 +92,7 @@ export const PACKAGES = [
     package: 'dpkg-dev',
     why: 'builds and unpacks source packages',
     shows: ['dpkg-source', 'dpkg-buildpackage'],
-    for: ['test', 'real'],
+    for: ['test', 'real', 'qemu'],
   },
   { package: 'fakeroot', why: 'dpkg-buildpackage asks for it', shows: ['fakeroot'], for: ['test'] },
   {
@@ -96,13 +101,40 @@ export const PACKAGES = [
     shows: ['/usr/include/pcre2.h'],
     for: ['real'],
   },
-  { package: 'zlib1g-dev', why: 'nginx is built with it', shows: ['/usr/include/zlib.h'], for: ['real'] },
+  {
+    package: 'zlib1g-dev',
+    why: 'nginx is built with it',
+    shows: ['/usr/include/zlib.h'],
+    for: ['real', 'qemu'],
+  },
   {
     package: 'libssl-dev',
     why: 'nginx is built with it',
     shows: ['/usr/include/openssl/ssl.h'],
     for: ['real'],
   },
+  { package: 'pkg-config', why: "QEMU's configure asks it", shows: ['pkg-config'], for: ['qemu'] },
+  {
+    package: 'libglib2.0-dev',
+    why: 'QEMU is built with it',
+    shows: ['/usr/include/glib-2.0/glib.h'],
+    for: ['qemu'],
+  },
+  {
+    package: 'libpixman-1-dev',
+    why: 'QEMU is built with it',
+    shows: ['/usr/include/pixman-1/pixman.h'],
+    for: ['qemu'],
+  },
+  { package: 'libfdt-dev', why: 'QEMU is built with it', shows: ['/usr/include/libfdt.h'], for: ['qemu'] },
+  { package: 'python3', why: "QEMU's configure is written in it", shows: ['python3'], for: ['qemu'] },
+  {
+    package: 'seabios',
+    why: "the guest's BIOS",
+    shows: ['/usr/share/seabios/bios-256k.bin'],
+    for: ['qemu'],
+  },
+  { package: 'cpio', why: "makes the guest's first file system", shows: ['cpio'], for: ['qemu'] },
 ];
 
 /** True if a program of this name is on PATH, or, for an absolute path, if the file exists. */
@@ -117,7 +149,7 @@ export function missingPackages(purpose) {
 }
 
 /**
- * Installs what is missing for 'demo', 'test' or 'real': as root with apt-get, otherwise it says what to install.
+ * Installs what is missing for 'demo', 'test', 'real' or 'qemu': as root with apt-get, otherwise it says what to install.
  * Returns false if something is still missing.
  */
 export function ensurePackages(purpose) {

@@ -1,10 +1,16 @@
-// npm run test:unwind, npm run fuzz: the long forms of tests of which npm test runs a short one.
+// Tests that take minutes: those that fetch and build what they patch, and the long forms of what npm test runs shortly.
 //
-//   node scripts/test-long.mjs FILE [arguments of FILE]
+//   node scripts/test-long.mjs test|real|qemu FILE [arguments of FILE]
 //
-// Sets up what is missing (npm packages, Debian packages when root), then runs the file.
-import { root, run, setUp } from './setup.mjs';
+// Sets up what is missing for the purpose (npm packages, Debian packages when root) and the bundle, then runs the file.
+import { ensureBundle, root, run, setUp } from './setup.mjs';
 
-setUp('test');
+const [purpose, ...words] = process.argv.slice(2);
+if (!['test', 'real', 'qemu'].includes(purpose) || words.length === 0) {
+  console.error('usage: node scripts/test-long.mjs test|real|qemu FILE [arguments of FILE]');
+  process.exit(2);
+}
+setUp(purpose);
+if (!ensureBundle()) process.exit(1);
 process.chdir(root);
-process.exitCode = run(process.execPath, ['--import', 'tsx', ...process.argv.slice(2)]) ? 0 : 1;
+process.exitCode = run(process.execPath, ['--import', 'tsx', ...words]) ? 0 : 1;

@@ -13,6 +13,8 @@ interface Includes {
   readonly computed: boolean;
   /** The name of a file looked for occurs in it. */
   readonly mentions: boolean;
+  /** It includes something of the name of a file that does not exist yet. */
+  readonly appearing: boolean;
 }
 
 /** Names of these are often put together by macros. */
@@ -28,11 +30,25 @@ function definedNames(text: string): string[] {
   return [...text.matchAll(/["<]([^"<>\n]+\.\w+)[">]/g)].map((match) => match[1]!);
 }
 
+/** A comment may speak of any file; literals are passed over because they may hold what looks like a comment. */
+const withoutComments = (text: string): string =>
+  text.replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[^]*?\*\/|\/\/[^\n]*/g, (part) =>
+    part.startsWith('/') ? ' ' : part,
+  );
+
 /** How a macro might spell the file: of headers the stem, of others the whole name as the end of a path or argument. */
 function spelling(file: string): string {
   const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const name = path.basename(file);
   return HEADER.test(name) ? escaped(name.replace(HEADER, '')) : `["</(]${escaped(name)}[">)]`;
+}
+
+/** What is known of files as units see them that search the same folders. */
+interface Search {
+  readonly folders: readonly string[];
+  readonly answers: Map<string, boolean>;
+  /** Real paths of what a file may include. */
+  readonly included: Map<string, readonly string[]>;
 }
 
 export class IncludeScan {
@@ -42,8 +58,10 @@ export class IncludeScan {
   readonly #spelling: RegExp;
   readonly #includes = new Map<string, Includes>();
   readonly #realPaths = new Map<string, string | undefined>();
-  /** Answers by folders searched, then by file. */
-  readonly #answers = new Map<string, Map<string, boolean>>();
+  /** Names in folders; none in those that cannot be read. */
+  readonly #listings = new Map<string, ReadonlySet<string>>();
+  /** By folders searched. */
+  readonly #searches = new Map<string, Search>();
 
   /**
    * @param wanted absolute real paths of the files looked for
@@ -60,14 +78,14 @@ export class IncludeScan {
     const absolute = (folder: string): string => path.resolve(unit.directory, folder);
     const folders = [...unit.command.include.quote, ...unit.command.include.angle].map(absolute);
     const key = JSON.stringify(folders);
-    const answers = this.#answers.get(key) ?? new Map<string, boolean>();
-    this.#answers.set(key, answers);
+    const search = this.#searches.get(key) ?? { folders, answers: new Map(), included: new Map() };
+    this.#searches.set(key, search);
     const forced = unit.command.include.forced.flatMap((name) => this.#places(name, unit.directory, folders));
     const defined = unit.command.options
       .flatMap(definedNames)
       .flatMap((name) => this.#places(name, unit.directory, folders));
     const told = unit.command.options.some((option) => this.#spells(option));
-    return [unit.source, ...forced, ...defined].some((file) => this.#reaches(file, folders, answers, told));
+    return [unit.source, ...forced, ...defined].some((file) => this.#reaches(file, search, told));
   }
 
   #spells(text: string): boolean {
@@ -75,7 +93,8 @@ export class IncludeScan {
   }
 
   /** Walks without recursion: include chains of generated headers can be long. */
-  #reaches(start: string, folders: readonly string[], answers: Map<string, boolean>, told: boolean): boolean {
+  #reaches(start: string, search: Search, told: boolean): boolean {
+    const { answers } = search;
     const first = this.#real(start);
     if (first === undefined) return false;
     const seen = new Set([first]);
@@ -87,19 +106,25 @@ export class IncludeScan {
       const includes = this.#includesOf(file);
       computed ||= includes.computed;
       mentioned ||= includes.mentions;
-      if (computed && mentioned) return this.#answer(answers, first);
-      for (const name of includes.names) {
-        if (this.#wantedNames.has(path.basename(name))) return this.#answer(answers, first);
-        for (const place of this.#places(name, path.dirname(file), folders)) {
-          if (seen.has(place) || answers.get(place) === false) continue;
-          seen.add(place);
-          open.push(place);
-        }
+      if ((computed && mentioned) || includes.appearing) return this.#answer(answers, first);
+      for (const place of this.#includedBy(file, includes, search)) {
+        if (seen.has(place) || answers.get(place) === false) continue;
+        seen.add(place);
+        open.push(place);
       }
     }
     // A file that includes by macro, or that names what is looked for, may count together with another one.
     if (!computed && !mentioned) for (const file of seen) answers.set(file, false);
     return false;
+  }
+
+  #includedBy(file: string, { names }: Includes, { folders, included }: Search): readonly string[] {
+    const known = included.get(file);
+    if (known !== undefined) return known;
+    const beside = path.dirname(file);
+    const places = [...new Set(names.flatMap((name) => this.#places(name, beside, folders)))];
+    included.set(file, places);
+    return places;
   }
 
   #answer(answers: Map<string, boolean>, file: string): true {
@@ -108,8 +133,30 @@ export class IncludeScan {
   }
 
   #places(name: string, beside: string, folders: readonly string[]): string[] {
-    const places = [beside, ...folders].map((folder) => this.#real(path.resolve(folder, name)));
-    return places.filter((place) => place !== undefined);
+    const slash = name.lastIndexOf('/');
+    const last = name.slice(slash + 1);
+    const found: string[] = [];
+    for (const folder of name.startsWith('/') ? [''] : [beside, ...folders]) {
+      const file = `${folder}/${name}`;
+      // Most folders lack most names: a listing answers that for all names without asking the system.
+      if (!this.#namesIn(slash < 0 ? folder : file.slice(0, -last.length - 1)).has(last)) continue;
+      const real = this.#real(file);
+      if (real !== undefined) found.push(real);
+    }
+    return found;
+  }
+
+  #namesIn(folder: string): ReadonlySet<string> {
+    let names = this.#listings.get(folder);
+    if (names === undefined) {
+      try {
+        names = new Set(fs.readdirSync(folder === '' ? '/' : folder));
+      } catch {
+        names = new Set();
+      }
+      this.#listings.set(folder, names);
+    }
+    return names;
   }
 
   #real(file: string): string | undefined {
@@ -138,7 +185,7 @@ export class IncludeScan {
     try {
       text = fs.readFileSync(file, 'latin1');
     } catch {
-      return { names: [], computed: false, mentions: false };
+      return { names: [], computed: false, mentions: false, appearing: false };
     }
     const names: string[] = [];
     let computed = false;
@@ -147,6 +194,7 @@ export class IncludeScan {
       else names.push(Buffer.from(quoted ?? angled ?? '', 'latin1').toString('utf8'));
     }
     for (const [line] of text.matchAll(DEFINITION)) names.push(...definedNames(line));
-    return { names, computed, mentions: this.#spells(text) };
+    const appearing = names.some((name) => this.#wantedNames.has(path.basename(name)));
+    return { names, computed, mentions: this.#spells(text) && this.#spells(withoutComments(text)), appearing };
   }
 }

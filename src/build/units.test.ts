@@ -108,3 +108,17 @@ test('make rules are read with their escapes', () => {
     'e#.h',
   ]);
 });
+
+test('a comment that names a source does not make the units of a computed include read it', (t) => {
+  const root = tree(t, {
+    'told.c': '#include NAMED\n/* as in other.c */ // see "other.c"\nchar *link = "http://x"; \n',
+    'named.c': '#include NAMED\nchar *x = "//";\n#define TEXT "other.c"\n',
+    'other.c': '',
+  });
+  const built = project(root, 'gcc -c told.c -o told.o', 'gcc -c named.c -o named.o');
+  const scan = new IncludeScan([path.join(root, 'other.c')], []);
+  assert.deepEqual(
+    built.units.filter((unit) => scan.mayRead(unit)).map((unit) => path.basename(unit.source)),
+    ['named.c'],
+  );
+});

@@ -1,6 +1,6 @@
 /**
  * A Debian source package at a pinned version, fetched through an apt configuration of our own: the machine's
- * sources, asked for source packages, in folders of the cache. Nothing below /etc/apt changes.
+ * sources, asked for source packages (or for packages), in folders of the cache. Nothing below /etc/apt changes.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,9 +12,12 @@ export interface SourcePackage {
   readonly version: string;
   /** The base is the package with its patches up to, and without, this one of debian/patches/series. */
   readonly firstPatchLeftOut: string;
+  /** Later patches that the base has all the same. */
+  readonly laterPatches?: readonly string[];
 }
 
-async function must(
+/** What a command prints; its failure is an error with its last words. */
+export async function must(
   command: string,
   args: readonly string[],
   cwd: string,
@@ -27,12 +30,12 @@ async function must(
 }
 
 /** Where apt's configuration, lists and downloads of this cache are. */
-class PrivateApt {
+export class PrivateApt {
   readonly #environment: Record<string, string>;
   readonly #folder: string;
 
-  constructor(cache: string) {
-    this.#folder = join(cache, 'apt');
+  constructor(cache: string, type: 'deb' | 'deb-src') {
+    this.#folder = join(cache, type === 'deb' ? 'apt-binary' : 'apt');
     for (const name of [
       'etc/sources.list.d',
       'etc/apt.conf.d',
@@ -52,19 +55,28 @@ class PrivateApt {
       '',
     ];
     writeFileSync(join(this.#folder, 'apt.conf'), configuration.join('\n'));
-    const sources = hostSources();
+    const sources = hostSources(type);
     if (sources.size === 0)
       throw new Error('no Debian sources in /etc/apt: add one, e.g. /etc/apt/sources.list.d/debian.sources');
     for (const [name, text] of sources) writeFileSync(join(this.#folder, 'etc/sources.list.d', name), text);
     this.#environment = { APT_CONFIG: join(this.#folder, 'apt.conf') };
   }
 
+  async update(folder: string): Promise<void> {
+    await this.run('apt-get', ['update', '-q'], folder);
+  }
+
+  /** A command of apt's under this configuration. */
+  run(command: 'apt-get' | 'apt-cache', args: readonly string[], folder: string): Promise<string> {
+    return must(command, args, folder, this.#environment);
+  }
+
   /** Puts the files of the source package into `folder`. */
   async download(source: SourcePackage, folder: string): Promise<void> {
-    await must('apt-get', ['update', '-q'], folder, this.#environment);
+    await this.update(folder);
     const pinned = `${source.name}=${source.version}`;
     try {
-      await must('apt-get', ['source', '--download-only', '-q', pinned], folder, this.#environment);
+      await this.run('apt-get', ['source', '--download-only', '-q', pinned], folder);
     } catch (error) {
       const available = await run('apt-cache', ['showsrc', '--only-source', source.name], {
         environment: this.#environment,
@@ -77,19 +89,19 @@ class PrivateApt {
   }
 }
 
-/** The machine's sources of Debian's main archive as source-package sources, by file name. */
-function hostSources(): Map<string, string> {
+/** The machine's sources of Debian's main archive, asked for `type`, by file name. */
+function hostSources(type: 'deb' | 'deb-src'): Map<string, string> {
   const found = new Map<string, string>();
   const parts = '/etc/apt/sources.list.d';
   for (const name of existsSync(parts) ? readdirSync(parts) : []) {
     const text = readFileSync(join(parts, name), 'utf8');
     if (name.endsWith('.sources') && /^Suites:.*bookworm/m.test(text))
-      found.set(name, text.replaceAll(/^Types:.*/gm, 'Types: deb-src'));
+      found.set(name, text.replaceAll(/^Types:.*/gm, `Types: ${type}`));
   }
   const list = existsSync('/etc/apt/sources.list') ? readFileSync('/etc/apt/sources.list', 'utf8') : '';
   const lines = list.split('\n').filter((line) => /^deb\s.*\bbookworm/.test(line));
   if (lines.length > 0)
-    found.set('host.list', `${lines.map((line) => line.replace(/^deb\s/, 'deb-src ')).join('\n')}\n`);
+    found.set('host.list', `${lines.map((line) => line.replace(/^deb\s/, `${type} `)).join('\n')}\n`);
   return found;
 }
 
@@ -116,7 +128,7 @@ export async function unpackedBase(
   mkdirSync(folder, { recursive: true });
   mkdirSync(downloads, { recursive: true });
   const dsc = `${source.name}_${source.version.replace(/^\d+:/, '')}.dsc`;
-  if (!existsSync(join(downloads, dsc))) await new PrivateApt(cache).download(source, downloads);
+  if (!existsSync(join(downloads, dsc))) await new PrivateApt(cache, 'deb-src').download(source, downloads);
   await must('dpkg-source', ['--no-check', '--skip-patches', '-x', join(downloads, dsc), tree], folder);
   // The patches stand outside the tree, as a user's download would.
   renameSync(join(tree, 'debian/patches'), patches);
@@ -126,7 +138,7 @@ export async function unpackedBase(
   const end = series.indexOf(source.firstPatchLeftOut);
   if (end < 0)
     throw new Error(`${source.firstPatchLeftOut} is not in the series of ${source.name} ${source.version}`);
-  for (const name of series.slice(0, end))
+  for (const name of [...series.slice(0, end), ...(source.laterPatches ?? [])])
     await must('patch', ['-p1', '-s', '-f', '--no-backup-if-mismatch', '-i', join(patches, name)], tree);
   return { tree, patches, ready: false, markReady };
 }

@@ -1,0 +1,85 @@
+/** The QEMU Machine Protocol on a socket: commands in order, one answer each; events are passed over. */
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+
+export type QmpAnswer =
+  | { readonly return: unknown }
+  | { readonly error: { readonly class: string; readonly desc: string } };
+
+export class Qmp {
+  readonly #socket: Socket;
+  readonly #waiting: { resolve: (answer: QmpAnswer) => void; reject: (error: Error) => void }[] = [];
+  #pulse: NodeJS.Timeout | undefined;
+  /** Milliseconds between question and answer, the longest since `resetLongest`. */
+  longestMs = 0;
+  answers = 0;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    createInterface({ input: socket }).on('line', (line) => {
+      const message = JSON.parse(line) as object;
+      if ('return' in message || 'error' in message) this.#waiting.shift()?.resolve(message as QmpAnswer);
+    });
+    const lost = () => {
+      for (const { reject } of this.#waiting.splice(0)) reject(new Error('QMP: the connection has ended'));
+    };
+    socket.on('close', lost).on('error', lost);
+  }
+
+  static async open(path: string): Promise<Qmp> {
+    const socket = connect(path);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    const qmp = new Qmp(socket);
+    await qmp.ask('qmp_capabilities');
+    return qmp;
+  }
+
+  ask(execute: string, args: Record<string, unknown> = {}): Promise<QmpAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#socket.write(`${JSON.stringify({ execute, arguments: args })}\n`);
+    });
+  }
+
+  /** The value of a command that must succeed. */
+  async must(execute: string, args: Record<string, unknown> = {}): Promise<unknown> {
+    const answer = await this.ask(execute, args);
+    if ('return' in answer) return answer.return;
+    throw new Error(`QMP ${execute}: ${answer.error.desc}`);
+  }
+
+  /** A command of the human monitor; its output. */
+  human(line: string): Promise<unknown> {
+    return this.must('human-monitor-command', { 'command-line': line });
+  }
+
+  /** Asks every `everyMs` milliseconds, so that a monitor that does not answer shows. */
+  startPulse(everyMs: number): void {
+    let isAsking = false;
+    this.#pulse = setInterval(() => {
+      if (isAsking) return;
+      isAsking = true;
+      const start = performance.now();
+      const done = () => {
+        isAsking = false;
+      };
+      this.must('query-status').then(() => {
+        this.longestMs = Math.max(this.longestMs, performance.now() - start);
+        this.answers++;
+        done();
+      }, done);
+    }, everyMs);
+  }
+
+  resetLongest(): void {
+    this.longestMs = 0;
+  }
+
+  close(): void {
+    clearInterval(this.#pulse);
+    this.#socket.destroy();
+  }
+}
