@@ -102,10 +102,7 @@ export function describedContexts(
   tryRead: TryRead,
   expired: () => boolean,
 ): DescribedContext[] | undefined {
-  const word = (at: bigint): bigint | undefined => {
-    const bytes = tryRead(remote(at), 8);
-    return bytes === undefined ? undefined : viewOf(bytes).getBigUint64(0, true);
-  };
+  const word = (at: bigint) => wordAt(at, tryRead);
   const guard = arch.unwind.pointerGuard;
   const secret =
     guard === undefined || threadPointer === undefined
@@ -120,7 +117,7 @@ export function describedContexts(
       const next = word(at + BigInt(list.next));
       if (next === undefined) return undefined;
       if (!isExcepted(list, at, tryRead)) {
-        const registers = registersOf(arch, list, at, word, (value) =>
+        const registers = registersAt(arch, list, at, tryRead, (value) =>
           secret === undefined ? undefined : guard?.unmangle(value, secret),
         );
         if (registers === undefined) return undefined;
@@ -138,15 +135,20 @@ function isExcepted({ except }: ContextList, at: bigint, tryRead: TryRead): bool
   return bytes !== undefined && viewOf(bytes).getUint32(0, true) === except.equals >>> 0;
 }
 
-function registersOf(
+function wordAt(at: bigint, tryRead: TryRead): bigint | undefined {
+  const bytes = tryRead(remote(at), 8);
+  return bytes === undefined ? undefined : viewOf(bytes).getBigUint64(0, true);
+}
+
+function registersAt(
   arch: Arch,
   list: ContextList,
   at: bigint,
-  word: (at: bigint) => bigint | undefined,
+  tryRead: TryRead,
   unmangle: (value: bigint) => bigint | undefined,
 ): RegisterFile | undefined {
   const load = (name: string, from: bigint): bigint | undefined => {
-    const value = word(from);
+    const value = wordAt(from, tryRead);
     return value === undefined || !list.mangled.includes(name) ? value : unmangle(value);
   };
   const sp = load('sp', at + BigInt(list.stackPointer));

@@ -3,7 +3,7 @@ import type { Arch } from '../arch/arch.ts';
 import { hex, type Remote, remote } from '../bytes/address.ts';
 import type { RegisterFile, UnwindModule } from '../unwind/frame.ts';
 import { type Walk, walk } from '../unwind/walk.ts';
-import { describedContexts, type FoundList } from './contexts.ts';
+import { type DescribedContext, describedContexts, type FoundList } from './contexts.ts';
 import {
   type Blocker,
   type ForbiddenRange,
@@ -13,6 +13,7 @@ import {
   type Verdict,
 } from './safety.ts';
 import type { StackLike } from './stack-like.ts';
+import type { StackOwners } from './stack-owners.ts';
 import { NO_THREAD, type SuspendedInput, suspendedObstacles } from './suspended.ts';
 import { moduleFinder } from './unwind-modules.ts';
 import type { MappingView, TryRead } from './view.ts';
@@ -38,6 +39,8 @@ export interface Observer {
   readonly residentRuns: SuspendedInput['residentRuns'];
   /** Where the program keeps suspended contexts, if it was said. */
   readonly contexts: readonly FoundList[];
+  /** Where the program keeps them, if it is known of programs of its kind. */
+  readonly owners: StackOwners;
 }
 
 const UNFOLLOWED: Verdict = {
@@ -87,14 +90,23 @@ export function judgeThreads(
   }
   const mappings = stackLike.untouched();
   if (seen.length === 0 && mappings.length === 0) return SAFE;
+  const allPointers = mappings.length === 0 ? [] : threadPointers();
+  const [threadPointer] = allPointers;
   const suspended = suspendedObstacles({
     ...observer,
     mappings,
-    threadPointers: mappings.length === 0 ? [] : threadPointers(),
+    threadPointers: allPointers,
     forbidden,
     authenticationMask,
     tryRead: readMemory,
     expired,
+    ...(threadPointer !== undefined && {
+      liveFrom: (stack) => observer.owners.liveFrom(stack, threadPointer, tryRead),
+      exactly: (stack) => {
+        const found = observer.owners.contextsOn(stack, threadPointer, tryRead);
+        return found.length === 0 ? undefined : obstaclesOf(found, { arch, tryRead, moduleAt }, forbidden);
+      },
+    }),
   });
   if (suspended === undefined) return undefined;
   return judge({
@@ -106,6 +118,32 @@ export function judgeThreads(
     authenticationMask,
     suspended,
   });
+}
+
+/** Those of the contexts on a stack that are in the way; undefined if one of them cannot be unwound to its beginning. */
+function obstaclesOf(
+  contexts: readonly DescribedContext[],
+  { arch, tryRead, moduleAt }: Walking,
+  forbidden: readonly ForbiddenRange[],
+): Obstacle[] | undefined {
+  const obstacles: Obstacle[] = [];
+  for (const { what, registers, bottom } of contexts) {
+    const { frames, end } = endedAt(walk({ arch, registers, readMemory: tryRead, moduleAt }), bottom);
+    if (end.kind !== 'bottom') return undefined;
+    const inside = forbidden.find(({ start, end }) =>
+      frames.some(({ lookupPc }) => lookupPc >= start && lookupPc < end),
+    );
+    if (inside === undefined) continue;
+    const at = frames.map(({ lookupPc }) => lookupPc);
+    obstacles.push({ tid: NO_THREAD, at, why: `${what} is in ${inside.name}` });
+  }
+  return obstacles;
+}
+
+interface Walking {
+  readonly arch: Arch;
+  readonly tryRead: TryRead;
+  readonly moduleAt: (pc: Remote) => UnwindModule | undefined;
 }
 
 /** The walk as far as the first frame in one of the functions in which contexts begin. */

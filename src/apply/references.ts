@@ -5,6 +5,7 @@
  */
 import { plus, type Remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
+import { WORD, wordsWithUpperHalf } from '../bytes/words.ts';
 import type { Region } from './region.ts';
 import type { MappingView, TryRead } from './view.ts';
 
@@ -14,20 +15,23 @@ export type References =
   /** There is more memory than is searched. */
   | { readonly kind: 'unknown' };
 
+/** Bytes that hold anything, on all pages together. */
 const SEARCH_LIMIT = 1n << 30n;
 const CHUNK = 1 << 20;
-const WORD = 8;
 
 /**
  * Searches the program's writable memory for the first word that leads into data, constants or to the start of a
  * function of one of `regions`. Stack below a stack pointer is dead and passed over. Return addresses do not count:
  * that no thread is in the code is known.
+ *
+ * @param residentRuns the parts of private memory that were ever written: the rest, gigabytes of it in a hypervisor, is zero
  */
 export function findReference(
   regions: readonly Region[],
   maps: readonly MappingView[],
   stackPointers: readonly bigint[],
   tryRead: TryRead,
+  residentRuns: (start: Remote, end: Remote) => readonly { readonly start: Remote; readonly end: Remote }[],
 ): References {
   const wanted = regions.map(targetsIn);
   const ranges = maps.flatMap((m): { start: bigint; end: bigint }[] => {
@@ -35,11 +39,16 @@ export function findReference(
     const lowest = stackPointers
       .filter((sp) => sp >= m.start && sp < m.end)
       .reduce<bigint | undefined>((low, sp) => (low === undefined || sp < low ? sp : low), undefined);
-    return [{ start: lowest === undefined ? m.start : lowest & -BigInt(WORD), end: m.end }];
+    const from = lowest === undefined ? m.start : lowest & -BigInt(WORD);
+    // Others may have written what is not in this process's part of shared memory.
+    const runs = m.shared ? [m] : residentRuns(m.start, m.end);
+    return runs.flatMap(({ start, end }) =>
+      end <= from ? [] : [{ start: start < from ? from : start, end }],
+    );
   });
   if (ranges.reduce((sum, { start, end }) => sum + (end - start), 0n) > SEARCH_LIMIT)
     return { kind: 'unknown' };
-  const upperHalves = new Set(wanted.flatMap(({ upperHalves }) => upperHalves));
+  const halves = [...new Set(wanted.flatMap(({ upperHalves }) => upperHalves))];
   for (const { start, end } of ranges) {
     for (let at = start; at < end; at += BigInt(CHUNK)) {
       const size = Number(end - at < BigInt(CHUNK) ? end - at : BigInt(CHUNK));
@@ -47,8 +56,7 @@ export function findReference(
       // Device memory and pages beyond a file's end cannot be read, and hold no pointers.
       if (bytes === undefined) continue;
       const view = viewOf(bytes);
-      for (let offset = 0; offset + WORD <= size; offset += WORD) {
-        if (!upperHalves.has(view.getUint32(offset + 4, true))) continue;
+      for (const offset of wordsWithUpperHalf(bytes, halves)) {
         const value = view.getBigUint64(offset, true);
         const hit = wanted.find((targets) => targets.includes(value));
         if (hit !== undefined) return { kind: 'found', at: plus(at as Remote, offset), region: hit.region };

@@ -4,6 +4,7 @@ import type { UndoList } from '../base/undo.ts';
 import { hex, plus, type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
 import { MAGIC } from '../patch/layout.ts';
+import { residentRuns } from '../process/resident.ts';
 import type { Target } from '../process/target.ts';
 import type { TargetAccess } from './change.ts';
 import { sameBytes } from './commit.ts';
@@ -84,8 +85,13 @@ export class RegionKeeper {
   letGo(regions: readonly Region[], stackPointers: readonly bigint[]): void {
     const left = new Set(regions);
     while (left.size > 0) {
-      const found = findReference([...left], this.#target.maps(), stackPointers, (at, size) =>
-        this.#target.memory.tryRead(at, size),
+      const { pid, arch, memory } = this.#target;
+      const found = findReference(
+        [...left],
+        this.#target.maps(),
+        stackPointers,
+        (at, size) => memory.tryRead(at, size),
+        (start, end) => residentRuns(pid, start, end, arch.pageSize),
       );
       if (found.kind === 'none') break;
       const why =

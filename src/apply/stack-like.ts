@@ -14,8 +14,10 @@ export class StackLike {
 
   /** `maps` in ascending order. */
   constructor(maps: readonly MappingView[]) {
+    // Memory for generated code is writable and executable; so are stacks where the kernel was asked for executable ones.
+    const executable = maps.some(({ path, execute }) => path === STACK && execute);
     this.#mappings = maps.filter((mapping, i) => {
-      if (!mapping.read || !mapping.write || mapping.shared) return false;
+      if (!mapping.read || !mapping.write || mapping.shared || (mapping.execute && !executable)) return false;
       if (mapping.end - mapping.start >= NO_STACK) return false;
       if (mapping.path === STACK) return true;
       return isAnonymous(mapping) && isGuard(maps[i - 1], mapping) && !isArena(mapping, maps[i + 1]);

@@ -18,6 +18,7 @@ import type { Region } from './region.ts';
 import type { Blocker, ForbiddenRange, Obstacle, Verdict } from './safety.ts';
 import { Snapshot } from './snapshot.ts';
 import { StackLike } from './stack-like.ts';
+import { StackOwners } from './stack-owners.ts';
 import { NO_THREAD } from './suspended.ts';
 import { unwindModules } from './unwind-modules.ts';
 import type { TryRead } from './view.ts';
@@ -78,6 +79,7 @@ export function observerOf(
     maps: snapshot.maps(),
     residentRuns: (start, end) => residentRuns(snapshot.pid, start, end, snapshot.arch.pageSize),
     contexts: findLists(snapshot.arch, stacks, snapshot.modules()),
+    owners: new StackOwners(snapshot.arch, snapshot.modules()),
   };
 }
 
@@ -127,6 +129,7 @@ export function rehearse(
   const rounds = isRehearsed ? 1 : 3;
   if (!isRehearsed) rehearseStops(forbidden, limits);
   isRehearsed = true;
+  searchOwners(target, observer);
   const { registers } = target.arch;
   const threads = target.threads().slice(0, 8);
   const seen = threads.flatMap((tid) => {
@@ -153,6 +156,9 @@ export function rehearse(
     );
   }
 }
+
+const searchOwners = (target: Target, { owners, residentRuns }: Observer): void =>
+  owners.search(target.maps(), residentRuns, (at, size) => target.memory.tryRead(at, size));
 
 /**
  * Stops the target until a stop finds no thread in `forbidden`; then runs `commit` in it.
@@ -181,6 +187,9 @@ export function stopUntilSafe(
       const blockers = blockersOf(observer, result.obstacles, commOf);
       return { kind: 'busy', heldMicroseconds: held, attempts, reason: result.reason, blockers };
     }
+    observer.owners.search(target.maps(), observer.residentRuns, (at, size) =>
+      target.memory.tryRead(at, size),
+    );
     sleepMicroseconds(pause * 1000);
     if (!target.alive()) throw target.gone();
   }

@@ -35,6 +35,10 @@ test('a stack has a guard page below, and is nobody’s when no frame is in it',
   assert.equal(nobody([GUARD, mapping(0x10_1000n, 0x11_0000n, 'rw-p', '/file')]), 0, 'a file');
   assert.equal(nobody([mapping(0x10_0000n, 0x10_1000n, 'r--p'), STACK]), 0, 'constants below');
   assert.equal(nobody([GUARD, mapping(0x10_1000n, 0x200_0010_1000n, 'rw-p')]), 0, 'shadow memory');
+  const code = mapping(0x10_1000n, 0x11_0000n, 'rwxp');
+  const main = (rights: string) => mapping(0x7ff0_0000n, 0x7ff1_0000n, rights, '[stack]');
+  assert.equal(nobody([GUARD, code, main('rw-p')], [0x7ff0_8000n]), 0, 'generated code');
+  assert.equal(nobody([GUARD, code, main('rwxp')], [0x7ff0_8000n]), 1, 'stacks are executable here');
   assert.equal(
     nobody([mapping(0x10_1000n, 0x11_0000n, 'rw-p', '[stack]')]),
     1,

@@ -7,6 +7,7 @@
 import type { Arch } from '../arch/arch.ts';
 import { hex, type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
+import { WORD } from '../bytes/words.ts';
 import { scanWords } from '../unwind/scan.ts';
 import type { ForbiddenRange, Obstacle } from './safety.ts';
 import type { MappingView, TryRead } from './view.ts';
@@ -29,6 +30,10 @@ export interface SuspendedInput {
   ) => readonly { readonly start: Remote; readonly end: Remote }[];
   /** Asked again and again: whether the stop has lasted too long. */
   readonly expired: () => boolean;
+  /** What is on a stack, where its owner is known: whose contexts are in the way, none of them, or undefined. */
+  readonly exactly?: (stack: MappingView) => readonly Obstacle[] | undefined;
+  /** The lowest word of a stack that is in use, where its owner is known. */
+  readonly liveFrom?: (stack: MappingView) => Remote | undefined;
 }
 
 /** A thread id that no thread has: the obstacle is a suspended context. */
@@ -47,6 +52,11 @@ export function suspendedObstacles(input: SuspendedInput): Obstacle[] | undefine
     const hit = firstHit(input, mapping);
     if (hit === 'expired') return undefined;
     if (hit === undefined || isOfEndedThread(input, mapping)) continue;
+    const known = input.exactly?.(mapping);
+    if (known !== undefined) {
+      obstacles.push(...known);
+      continue;
+    }
     const { at, value, range } = hit;
     obstacles.push({
       tid: NO_THREAD,
@@ -55,14 +65,19 @@ export function suspendedObstacles(input: SuspendedInput): Obstacle[] | undefine
         `a suspended context may return to ${range.name} (word at ${hex(at)} in the mapping ` +
         `${hex(mapping.start)}-${hex(mapping.end)}, which looks like a stack and is no thread's)`,
     });
-    if (obstacles.length === MOST_NAMED) break;
+    if (obstacles.length >= MOST_NAMED) break;
   }
   return obstacles;
 }
 
 function firstHit(input: SuspendedInput, mapping: MappingView) {
   const { tryRead, forbidden, arch, authenticationMask = 0n } = input;
-  for (const { start, end } of input.residentRuns(mapping.start, mapping.end)) {
+  const live = input.liveFrom?.(mapping);
+  const runs =
+    live === undefined
+      ? input.residentRuns(mapping.start, mapping.end)
+      : [{ start: remote(live & -BigInt(WORD)), end: mapping.end }];
+  for (const { start, end } of runs) {
     for (let at: bigint = start; at < end; at += BigInt(PIECE)) {
       if (input.expired()) return 'expired';
       const size = Number(end - at < BigInt(PIECE) ? end - at : BigInt(PIECE));

@@ -9,6 +9,7 @@ import { framesOfFile, framesOfObject } from '../dwarf/find-frames.ts';
 import type { ElfImage } from '../elf/image.ts';
 import type { MemoryImage } from '../elf/memory-image.ts';
 import type { UnwindModule } from '../unwind/frame.ts';
+import { jitModules } from './jit-modules.ts';
 import type { Region } from './region.ts';
 import type { TryRead } from './view.ts';
 
@@ -35,9 +36,11 @@ export function unwindModules(
   regions: readonly Region[],
   tryRead: TryRead,
 ): UnwindModule[] {
-  return [...objects.map(objectModule), ...regions.map((region) => regionModule(region, tryRead))].sort(
-    (a, b) => (a.start < b.start ? -1 : 1),
-  );
+  return [
+    ...objects.map(objectModule),
+    ...regions.map((region) => regionModule(region, tryRead)),
+    ...jitModules(objects, tryRead),
+  ].sort((a, b) => (a.start < b.start ? -1 : 1));
 }
 
 function objectModule(object: UnwindObject): UnwindModule {

@@ -58,6 +58,13 @@ export interface UnwindFacts {
     readonly offset: number;
     unmangle(value: bigint, guard: bigint): bigint;
   };
+  /** Where glibc's setjmp puts registers, pc among them, by offset in a jmp_buf; `mangled` ones are hidden by the guard. */
+  readonly jumpBuffer?: {
+    readonly size: number;
+    readonly stackPointer: number;
+    readonly saved: Readonly<Record<string, number>>;
+    readonly mangled: readonly string[];
+  };
   /** Offsets from the thread pointer at which C libraries keep the thread pointer itself; empty if they do not. */
   readonly selfPointers: readonly number[];
 }

@@ -32,7 +32,7 @@ function definedNames(text: string): string[] {
 
 /** A comment may speak of any file; literals are passed over because they may hold what looks like a comment. */
 const withoutComments = (text: string): string =>
-  text.replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[^]*?\*\/|\/\/[^\n]*/g, (part) =>
+  text.replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, (part) =>
     part.startsWith('/') ? ' ' : part,
   );
 
@@ -195,6 +195,11 @@ export class IncludeScan {
     }
     for (const [line] of text.matchAll(DEFINITION)) names.push(...definedNames(line));
     const appearing = names.some((name) => this.#wantedNames.has(path.basename(name)));
-    return { names, computed, mentions: this.#spells(text) && this.#spells(withoutComments(text)), appearing };
+    return {
+      names,
+      computed,
+      mentions: this.#spells(text) && this.#spells(withoutComments(text)),
+      appearing,
+    };
   }
 }

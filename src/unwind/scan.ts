@@ -44,8 +44,11 @@ export function scanWords<R extends CodeRange>(
   const highest = sorted.reduce((most, { end }) => Math.max(most, Number(end)), 0);
   const first = Number(BigInt.asUintN(3, -at));
   const halves = halvesOf(bytes, first);
+  const lowestHigh = Math.floor(lowest / 0x1_0000_0000);
+  const highestHigh = Math.floor(highest / 0x1_0000_0000);
   for (let i = 1; i < halves.length; i += 2) {
     const high = (halves[i]! & keepHigh) >>> 0;
+    if (high < lowestHigh || high > highestHigh) continue;
     const low = (halves[i - 1]! & keepLow) >>> 0;
     const rough = high * 0x1_0000_0000 + low;
     if (rough < lowest || rough > highest) continue;

@@ -55,6 +55,14 @@ export const unwind: UnwindFacts = {
     return register(RAX) === 0n ? 'child' : 'caller';
   },
 
+  // glibc, sysdeps/x86_64/jmpbuf-offsets.h
+  jumpBuffer: {
+    size: 64,
+    stackPointer: 48,
+    saved: { rbx: 0, rbp: 8, r12: 16, r13: 24, r14: 32, r15: 40, pc: 56 },
+    mangled: ['rbp', 'sp', 'pc'],
+  },
+
   // glibc's PTR_MANGLE: xor %fs:0x30, rol $17
   pointerGuard: {
     offset: 0x30,
