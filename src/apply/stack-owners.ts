@@ -69,6 +69,8 @@ interface Saved {
 
 /** Bytes of the program's data that are searched for owners at most. */
 const SEARCH_LIMIT = 512n << 20n;
+/** Bytes beyond which a mapping that is not the heap holds no small objects: a C library's arenas are no larger. */
+const LARGEST_MAPPING = 64n << 20n;
 const HEAP = '[heap]';
 const CHUNK = 1 << 20;
 
@@ -77,6 +79,7 @@ export class StackOwners {
   readonly #present: readonly Present[];
   /** By the start of the mapping that is the stack. */
   readonly #found = new Map<bigint, readonly Owner[]>();
+  #isMissed = false;
 
   constructor(arch: Arch, objects: readonly ObjectView[]) {
     this.#arch = arch;
@@ -101,8 +104,19 @@ export class StackOwners {
     return lowest;
   }
 
+  /** Whether the owner of a stack was asked for in vain since the last search. */
+  get isMissed(): boolean {
+    return this.#isMissed;
+  }
+
   /** The contexts suspended on a stack; none if its owner is not known. */
   contextsOn(stack: MappingView, threadPointer: bigint, tryRead: TryRead): DescribedContext[] {
+    const contexts = this.#contextsOn(stack, threadPointer, tryRead);
+    if (contexts.length === 0) this.#isMissed = true;
+    return contexts;
+  }
+
+  #contextsOn(stack: MappingView, threadPointer: bigint, tryRead: TryRead): DescribedContext[] {
     return (this.#found.get(stack.start) ?? []).flatMap((owner) => {
       const saved = this.#saved(owner, stack, threadPointer, tryRead);
       if (saved === undefined) return [];
@@ -123,6 +137,7 @@ export class StackOwners {
   ): void {
     if (this.#present.length === 0) return;
     this.#found.clear();
+    this.#isMissed = false;
     const stacks = new Map<bigint, MappingView>();
     for (const stack of new StackLike(maps).untouched())
       for (const base of basesOf(stack, this.#arch.pageSize)) stacks.set(base, stack);
@@ -205,8 +220,7 @@ function presenceIn(program: ObjectView, ownership: Ownership): Present | undefi
 }
 
 /**
- * The parts of private data in which an owner may be. A hypervisor's largest mapping is its guest's memory, which holds
- * none; but if the rest cannot be searched as a whole, an object that is long gone might pass for an owner, so that
+ * The parts of private data in which an owner may be. A hypervisor's largest mapping, its guest's memory, holds none. If the rest cannot be searched as a whole, an object that is long gone might pass for an owner, so that
  * nothing is searched.
  */
 function dataOf(
@@ -219,7 +233,7 @@ function dataOf(
     if (!read || !write || execute || shared) continue;
     const runs = residentRuns(start, end);
     const size = runs.reduce((sum, run) => sum + (run.end - run.start), 0n);
-    if (size > SEARCH_LIMIT && path !== HEAP) continue;
+    if (size > LARGEST_MAPPING && path !== HEAP) continue;
     total += size;
     if (total > SEARCH_LIMIT) return [];
     chosen.push(...runs);

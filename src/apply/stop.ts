@@ -173,6 +173,8 @@ export function stopUntilSafe(
 ): StopResult {
   const deadline = performance.now() + limits.timeoutMs;
   let held = 0;
+  // The latest attempt that names somebody says more than one that ran out of time.
+  let telling: Extract<Attempt, { readonly kind: 'again' }> | undefined;
   for (
     let attempts = 1, pause = FIRST_PAUSE_MS;
     ;
@@ -181,15 +183,14 @@ export function stopUntilSafe(
     const result = attempt(target, observer, forbidden, limits, commit);
     held = Math.max(held, result.heldMicroseconds);
     if (result.kind === 'done') return { ...result, heldMicroseconds: held, attempts };
+    if (telling === undefined || result.obstacles.length > 0) telling = result;
     if (performance.now() + pause > deadline) {
       const commOf = (tid: number) =>
         tid === NO_THREAD ? 'suspended' : (readProc(`${target.pid}/task/${tid}/comm`)?.trim() ?? 'ended');
-      const blockers = blockersOf(observer, result.obstacles, commOf);
-      return { kind: 'busy', heldMicroseconds: held, attempts, reason: result.reason, blockers };
+      const blockers = blockersOf(observer, telling.obstacles, commOf);
+      return { kind: 'busy', heldMicroseconds: held, attempts, reason: telling.reason, blockers };
     }
-    observer.owners.search(target.maps(), observer.residentRuns, (at, size) =>
-      target.memory.tryRead(at, size),
-    );
+    if (observer.owners.isMissed) searchOwners(target, observer);
     sleepMicroseconds(pause * 1000);
     if (!target.alive()) throw target.gone();
   }
