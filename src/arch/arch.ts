@@ -232,6 +232,8 @@ export interface SyscallFacts {
   readonly instructionAlignment: number;
   /** NT_* of the register sets that hold the floating point and vector registers; the first that the kernel has counts. */
   readonly extendedStateNotes: readonly number[];
+  /** NT_* of a set whose first word is not zero where the CPU checks returns against a second stack. */
+  readonly shadowStackNote?: number;
   /** Whether a system call destroys part of this state, so that it has to be put back. */
   isLostInCalls(extendedState: Uint8Array, note: number): boolean;
   /**

@@ -26,6 +26,7 @@ import {
   STT_FILE,
   STT_FUNC,
   STT_GNU_IFUNC,
+  STT_NOTYPE,
   STT_SECTION,
   STV_DEFAULT,
 } from '../elf/constants.ts';
@@ -113,8 +114,15 @@ export class UnitPlacement {
   }
 }
 
-const isDefinition = ({ shndx, type }: ElfSymbol): boolean =>
-  shndx !== SHN_UNDEF && shndx < SHN_LORESERVE && type !== STT_FILE && type !== STT_SECTION;
+const isDefinition = ({ shndx, type, name }: ElfSymbol): boolean =>
+  shndx !== SHN_UNDEF &&
+  shndx < SHN_LORESERVE &&
+  type !== STT_FILE &&
+  type !== STT_SECTION &&
+  !(type === STT_NOTYPE && name.startsWith(MAPPING));
+
+/** Mapping symbols tell code from data and name nothing; a linker keeps or drops them as it likes (AAELF64, 5.5.5). */
+const MAPPING = '$';
 
 const isFunction = ({ type }: ElfSymbol): boolean => type === STT_FUNC || type === STT_GNU_IFUNC;
 

@@ -29,7 +29,7 @@ import {
 } from '../sys/ptrace.ts';
 import { FAULT_SIGNALS, signalBit } from '../sys/signals.ts';
 import type { Mapping } from './maps.ts';
-import { type ExtendedState, readExtendedState, writeRegisters } from './registers.ts';
+import { type ExtendedState, hasShadowStack, readExtendedState, writeRegisters } from './registers.ts';
 import { codeAtPc, pcOf, revealRestart } from './restart.ts';
 import { closeReturnPage, type MakeCall, openReturnPage } from './return-page.ts';
 import { inRestartableSequence } from './rseq.ts';
@@ -97,6 +97,7 @@ export function prepare(
 
   const bottom = stackBottom(memory, mappings, sp, arch.syscall.threadPointer(prstatus));
   if (bottom.kind === 'unknown') return unfit(bottom.reason);
+  if (hasShadowStack(arch, tid)) return unfit('its returns are checked against a shadow stack');
   const signalMask = getSigmask(tid);
   const extendedState = readExtendedState(arch, tid);
   const frame = arch.syscall.signalFrame({

@@ -1,5 +1,6 @@
 /** A stopped thread's registers as one run of bytes: NT_PRSTATUS, then what the kernel keeps in sets of its own. */
 import type { Arch } from '../arch/arch.ts';
+import { viewOf } from '../bytes/record.ts';
 import { EINVAL, ENODEV, SystemError } from '../sys/errno.ts';
 import { getRegset, getRegsetInto, NT_PRSTATUS, setRegset } from '../sys/ptrace.ts';
 
@@ -59,6 +60,13 @@ export function readExtendedState(arch: Arch, tid: number): ExtendedState {
     if (bytes !== undefined) return { note, bytes };
   }
   throw new SystemError(`PTRACE_GETREGSET of ${tid}: no set of extended registers`, EINVAL);
+}
+
+/** Whether the CPU checks the thread's returns against a second stack, which knows nothing of one that we lead it to. */
+export function hasShadowStack(arch: Arch, tid: number): boolean {
+  const note = arch.syscall.shadowStackNote;
+  const set = note === undefined ? undefined : tryRegset(tid, note);
+  return set !== undefined && set.length >= 8 && viewOf(set).getBigUint64(0, true) !== 0n;
 }
 
 const tryRegset = (tid: number, note: number): Uint8Array | undefined =>

@@ -80,6 +80,7 @@ function search(
   mapping: Mapping,
   sequences: readonly Uint8Array[],
 ): { readonly offsets: number[]; readonly isComplete: boolean } {
+  const alignment = target.arch.syscall.instructionAlignment;
   const size = Number(mapping.end - mapping.start);
   const overlap = Math.max(...sequences.map((sequence) => sequence.length)) - 1;
   const offsets = sequences.map(() => -1);
@@ -93,7 +94,9 @@ function search(
     const haystack = Buffer.from(piece.buffer, piece.byteOffset, piece.length);
     sequences.forEach((sequence, index) => {
       if (offsets[index] !== -1) return;
-      const found = haystack.indexOf(sequence);
+      let found = haystack.indexOf(sequence);
+      // Bytes across two instructions are not the code that they look like.
+      while (found > 0 && found % alignment !== 0) found = haystack.indexOf(sequence, found + 1);
       if (found >= 0) offsets[index] = at + found;
     });
   }

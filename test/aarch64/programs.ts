@@ -34,6 +34,7 @@ const OF_ANOTHER_CPU =
   /-fcf-protection|-mtls-dialect=gnu2|-masm=|-mcmodel=|-mno-red-zone|\b(rdtsc|movl|leaq|endbr64|%rax|%eax)\b/;
 
 const only = process.env.SUTURE_CASES?.split(',');
+const machines = process.env.SUTURE_MACHINES?.split(':');
 const cases = loadCases(join(repository, 'test/programs')).filter(
   (one) => (only?.includes(one.name) ?? true) && one.scenario === undefined,
 );
@@ -48,6 +49,7 @@ function unfit(one: Case, variant: readonly string[]): string | undefined {
 }
 
 for (const { name, cpu, flags } of MACHINES) {
+  if (machines?.includes(cpu) === false) continue;
   describe(name, { concurrency: 1 }, () => {
     let guest: Guest;
     before(async () => {

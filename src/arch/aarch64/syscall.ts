@@ -270,6 +270,7 @@ export const syscall: SyscallFacts = {
   redZone: 0, // AAPCS64, 6.4.5.1
   instructionAlignment: 4,
   extendedStateNotes: [NT_ARM_SVE, NT_PRFPREG],
+  shadowStackNote: 0x410, // NT_ARM_GCS: features_enabled
   // sve_user_discard: a system call keeps no more than the first 128 bits of z0-z31.
   isLostInCalls: (state, note) =>
     note === NT_ARM_SVE && (SveHeader.on(viewOf(state), 0).flags & SVE_PT_REGS_SVE) !== 0,
