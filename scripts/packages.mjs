@@ -70,6 +70,12 @@ export const PACKAGES = [
     shows: ['/usr/aarch64-linux-gnu/include/stdio.h'],
     for: ['test'],
   },
+  {
+    package: 'qemu-system-arm',
+    why: 'a machine in which programs for AArch64 are patched',
+    shows: ['qemu-system-aarch64'],
+    for: ['test'],
+  },
   { package: 'lld', why: 'the other linker', shows: ['ld.lld'], for: ['test'] },
   { package: 'cmake', why: 'recording a cmake build', shows: ['cmake'], for: ['test'] },
   { package: 'meson', why: 'recording a meson build', shows: ['meson'], for: ['test', 'qemu'] },

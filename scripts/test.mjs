@@ -1,6 +1,8 @@
 // npm test: sets up what is missing, then runs every phase and says the totals on the last line.
 //
-//   node scripts/test.mjs [--only PHASE[,PHASE]] [--list]
+//   node scripts/test.mjs [--only PHASE[,PHASE]] [--quick] [--list]
+//
+// --quick leaves out the phase that emulates another machine.
 //
 // Node's own modules only at the top: it must run before npm ci.
 import { spawnSync } from 'node:child_process';
@@ -50,6 +52,10 @@ const PHASES = [
   tests('engine', 'the apply engine on live processes', 'test/apply'),
   tests('endurance', 'targets that end, tools that are killed, cycle after cycle', 'test/endurance'),
   tests('programs', 'programs patched while they run', 'test/programs'),
+  {
+    ...tests('aarch64', 'programs patched in an emulated AArch64 machine', 'test/aarch64'),
+    isEmulated: true,
+  },
   tests('build-systems', 'recording and patching under cmake, meson, ccache, …', 'test/build-systems'),
   tests('sqlite', 'the comparison on a unit of 270,000 lines', 'test/sqlite'),
   tests('compat', 'files, processes and commands of LibcarePlus', 'test/compat'),
@@ -109,7 +115,9 @@ function runTests(name, files) {
 }
 
 function main() {
-  const { values } = parseArgs({ options: { only: { type: 'string' }, list: { type: 'boolean' } } });
+  const { values } = parseArgs({
+    options: { only: { type: 'string' }, quick: { type: 'boolean' }, list: { type: 'boolean' } },
+  });
   if (values.list) {
     for (const phase of PHASES) console.log(`${phase.name.padEnd(12)} ${phase.what}`);
     return 0;
@@ -130,6 +138,7 @@ function main() {
   const rows = [];
   for (const phase of PHASES) {
     if (wanted !== undefined && !wanted.includes(phase.name)) continue;
+    if (values.quick && phase.isEmulated) continue;
     console.log(`\n== ${phase.name}: ${phase.what}`);
     const start = Date.now();
     rows.push({ phase, counts: phase.go(), seconds: (Date.now() - start) / 1000 });
