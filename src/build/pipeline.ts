@@ -25,6 +25,7 @@ import { Toolchain } from './toolchain.ts';
 import { reachOf, type TouchedFile } from './units.ts';
 import { reportUnread } from './unread.ts';
 import {
+  beginOriginals,
   compileObjects,
   compileOriginals,
   compilePatched,
@@ -64,6 +65,7 @@ export async function buildPatchSet(
     if (files.length === 0) throw new SutureError('NO_CHANGE', 'the diff changes nothing');
 
     progress.step('finding the units that the fix reaches');
+    if (earlier === undefined) beginOriginals(project.units, files, place);
     const reach = await reachOf(
       files.map((file) => touched(file, root)),
       project.units,

@@ -21,6 +21,7 @@ export class Toolchain {
   readonly #abort: AbortSignal;
   readonly #folder: string;
   readonly #versions = new Map<string, Promise<string>>();
+  readonly #begun = new Map<Unit, Promise<Buffer>>();
   readonly #asRecorded = new Map<Unit, Buffer>();
   /** Options that units are compiled with besides the recorded ones. */
   readonly #added = new Map<Unit, readonly string[]>();
@@ -40,6 +41,19 @@ export class Toolchain {
    * @throws SutureError COMPILE with the compiler's words, TOOLCHAIN when it cannot be run
    */
   async assemblerText(unit: Unit, what: string): Promise<Buffer> {
+    const begun = this.#begun.get(unit);
+    this.#begun.delete(unit);
+    return await (begun ?? this.#assemblerText(unit, what));
+  }
+
+  /** Begins to compile the unit, while something else is being found out; the next `assemblerText` waits for that. */
+  begin(unit: Unit, what: string): void {
+    const text = this.#assemblerText(unit, what);
+    text.catch(() => {}); // told to whom asks for the text
+    this.#begun.set(unit, text);
+  }
+
+  async #assemblerText(unit: Unit, what: string): Promise<Buffer> {
     const added = this.#added.get(unit);
     const text = await this.#text(unit, what, added);
     const more = optionsAgainst(text, added ?? []);

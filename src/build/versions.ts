@@ -7,7 +7,7 @@ import type { ChangedFile } from './diff.ts';
 import { ChangedTree, type FileChange } from './journal.ts';
 import { correctLines } from './line-correction.ts';
 import { inParallel } from './parallel.ts';
-import type { Unit } from './project.ts';
+import { isComparable, type Unit } from './project.ts';
 import type { Toolchain } from './toolchain.ts';
 
 export interface Versions {
@@ -32,6 +32,19 @@ export interface Workplace {
   readonly progress: Progress;
   /** Called with the way to put the tree back before it is changed, and with undefined afterwards. */
   readonly onChange: (putBack: (() => void) | undefined) => void;
+}
+
+/** Begins with those originals whose source is changed itself: they will be wanted, whoever else reads what is changed. */
+export function beginOriginals(
+  units: readonly Unit[],
+  files: readonly ChangedFile[],
+  { root, toolchain, jobs }: Workplace,
+): void {
+  const changed = new Set(
+    files.flatMap((file) => (file.patched === undefined ? [] : [path.join(root, file.path)])),
+  );
+  const certain = units.filter((unit) => changed.has(unit.source) && isComparable(unit) && !unit.command.lto);
+  for (const unit of certain.slice(0, jobs)) toolchain.begin(unit, `the original ${nameOf(unit, root)}`);
 }
 
 export async function compileOriginals(
