@@ -21,6 +21,7 @@ import { abandonedRanges, settlement } from './settle.ts';
 import { Snapshot } from './snapshot.ts';
 import { standings } from './stack.ts';
 import { heldAccess, observerOf, rehearse, type StopLimits, type StopResult, stopUntilSafe } from './stop.ts';
+import { NO_THREAD } from './suspended.ts';
 import { unwindModules } from './unwind-modules.ts';
 import { UnwindTables } from './unwind-tables.ts';
 
@@ -298,13 +299,17 @@ export class Work {
       attempts: attempts ?? 0,
       ...(reason === undefined ? {} : { reason }),
       ...(blockers === undefined ? {} : { blockers }),
-      ...(outcome === 'busy'
-        ? { remedy: 'try again with a longer --timeout, or when the program is less busy' }
-        : {}),
+      ...(outcome === 'busy' ? { remedy: remedyFor(blockers ?? []) } : {}),
       ...(this.#notes.length === 0 ? {} : { notes: this.#notes }),
     };
   }
 }
+
+/** A sanitizer may note return addresses in memory that nothing tells from a stack; there, they stay. */
+const remedyFor = (blockers: readonly { readonly tid: number }[]): string =>
+  blockers.length > 0 && blockers.every(({ tid }) => tid === NO_THREAD)
+    ? 'try again when what is suspended there has gone on; a program under gcc’s thread sanitizer (-fsanitize=thread), whose records look the same, has to be restarted'
+    : 'try again with a longer --timeout, or when the program is less busy';
 
 function objectsOf(
   patches: readonly Patch[],

@@ -223,10 +223,10 @@ export class BlockBuilder {
     else this.#modes.note(at, textOf(this.bytes, at, end));
   }
 
-  noteFileScopeAsm(from: number, to: number, sourceLine: number | undefined): void {
+  noteFileScopeAsm(from: number, to: number): void {
     const text = textOf(this.bytes, from, to);
     const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^\s*(#|\/\/ \d)/.test(line));
-    this.#asm.push({ text: lines.join('\n'), sourceLine, at: from });
+    this.#asm.push({ text: lines.join('\n'), at: from });
     this.#blocks.stream.open = false;
   }
 
@@ -234,8 +234,8 @@ export class BlockBuilder {
     this.#macros.push(textOf(this.bytes, from, to));
   }
 
-  odd(kind: string, what: string, at: number, sourceLine: number | undefined): void {
-    this.#oddities.push({ kind, what, at, sourceLine, block: this.#blocks.stream.block?.id ?? -1 });
+  odd(kind: string, what: string, at: number): void {
+    this.#oddities.push({ kind, what, at, block: this.#blocks.stream.block?.id ?? -1 });
     this.#embedding = undefined;
     this.#embeddingKey = undefined;
   }

@@ -2,6 +2,7 @@
 import type { Comparison } from './compare.ts';
 import type { FunctionDifference, OtherDifference } from './difference.ts';
 import { throughAliases } from './match.ts';
+import { type SourcePlace, sourcePlaceAt, sourcePlaceBehind, sourcePlaceOf } from './source-place.ts';
 import { type AsmUnit, type Block, Statement, SYMBOL } from './unit.ts';
 
 export function compareOthers(
@@ -25,7 +26,6 @@ export function compareOthers(
     found.push({
       kind: 'lto',
       what: 'the unit is compiled for link-time optimisation: what runs is not what its assembler text says',
-      line: 1,
     });
   }
   return found;
@@ -47,9 +47,9 @@ function* fileScopeAsm({ original, patched }: Comparison): Generator<OtherDiffer
   if (before.join('\n') === after.map((asm) => asm.text).join('\n')) return;
   const at = after.findIndex((asm, i) => asm.text !== before[i]);
   const asm = after[at];
-  const line = asm === undefined ? 1 : (asm.sourceLine ?? patched.lineAt(asm.at));
+  const place = asm && sourcePlaceBehind(patched, asm.at);
   const shown = (asm?.text ?? before[after.length] ?? '').trim().split('\n')[0]!.trim();
-  yield { kind: 'toplevel-asm', what: `asm at file scope differs: ${shown}`, line };
+  yield { kind: 'toplevel-asm', what: `asm at file scope differs: ${shown}`, place };
 }
 
 function* versions({ original, patched }: Comparison): Generator<OtherDifference> {
@@ -57,17 +57,17 @@ function* versions({ original, patched }: Comparison): Generator<OtherDifference
   const after = new Set(patched.parts.versions);
   for (const version of new Set([...before, ...after])) {
     if (before.has(version) && after.has(version)) continue;
-    yield { kind: 'symbol-version', what: `symbol version ${version} is added or removed`, line: 1 };
+    yield { kind: 'symbol-version', what: `symbol version ${version} is added or removed`, symbol: version };
   }
 }
 
-/** Entries of .init_array and its kin, as text with the original's names. */
+/** Entries of .init_array and its kin, as text with the original's names: the symbols that they name. */
 function starterEntries(unit: AsmUnit, nameOf: (symbol: number) => string): Map<string, number> {
   const entries = new Map<string, number>();
   for (const block of unit.parts.blocks) {
     if (block.section.use !== 'starters' || block.fileScopeAsm) continue;
     for (const symbol of unit.references(block)) {
-      entries.set(`${block.section.name} ${nameOf(symbol)}`, firstStatement(unit, block));
+      entries.set(`${block.section.name} ${nameOf(symbol)}`, symbol);
     }
   }
   return entries;
@@ -83,24 +83,25 @@ function* starters(
     const counterpart = pairing.toOriginal[symbol]!;
     return counterpart < 0 ? patched.symbolName(symbol) : original.symbolName(counterpart);
   });
-  for (const [entry, at] of after) {
-    if (!before.has(entry)) {
-      yield {
-        kind: 'constructor',
-        what: `${entry} is added: it would have to run`,
-        line: patched.lineAt(at),
-      };
-    }
+  const about = (unit: AsmUnit, symbol: number): Pick<OtherDifference, 'place' | 'symbol'> => ({
+    place: sourcePlaceOf(unit, unit.blockOf(symbol)),
+    symbol: unit.symbolName(symbol),
+  });
+  for (const [entry, symbol] of after) {
+    if (before.has(entry)) continue;
+    const what = `${entry} is added: it would have to run`;
+    yield { kind: 'constructor', what, ...about(patched, symbol) };
   }
-  for (const entry of before.keys()) {
-    if (!after.has(entry)) yield { kind: 'constructor', what: `${entry} is removed`, line: 1 };
+  for (const [entry, symbol] of before) {
+    if (after.has(entry)) continue;
+    yield { kind: 'constructor', what: `${entry} is removed`, ...about(original, symbol) };
   }
   const changed = new Set(functions.filter((f) => f.kind === 'changed').map((f) => f.name));
-  for (const [entry, at] of after) {
+  for (const [entry, symbol] of after) {
     const [section = '', name = ''] = entry.split(' ');
     if (!before.has(entry) || !changed.has(name) || /fini|dtors/.test(section)) continue;
     const what = `${name} is changed, but it ran when the program was started and will not run again`;
-    yield { kind: 'constructor', what, line: patched.lineAt(at) };
+    yield { kind: 'constructor', what, ...about(patched, symbol) };
   }
 }
 
@@ -123,7 +124,7 @@ function* looseData({ original, patched, pairing }: Comparison): Generator<Other
   });
   for (const name of new Set([...before.keys(), ...after.keys()])) {
     if ((before.get(name) ?? []).join('\n') === (after.get(name) ?? []).join('\n')) continue;
-    yield { kind: 'section', what: `data without a name in section ${name} differs`, line: 1 };
+    yield { kind: 'section', what: `data without a name in section ${name} differs` };
   }
 }
 
@@ -144,10 +145,9 @@ function* aliases({ original, patched, pairing }: Comparison): Generator<OtherDi
     const counterpart = pairing.toOriginal[symbol]!;
     if (counterpart < 0) continue;
     const name = patched.symbolName(symbol);
-    const line = (): number => patched.lineAt(patched.parts.statementStart.at(alias.statement));
     const before = original.parts.aliases.get(counterpart);
     if (before === undefined) {
-      yield { kind: 'alias', what: `${name} has become another name of ${alias.expression}`, line: line() };
+      yield { kind: 'alias', what: `${name} has become another name of ${alias.expression}`, symbol: name };
       continue;
     }
     const sameTarget =
@@ -157,7 +157,7 @@ function* aliases({ original, patched, pairing }: Comparison): Generator<OtherDi
           throughAliases(original, before.target).symbol;
     if (!sameTarget || alias.addend !== before.addend) {
       const what = `${name} was another name of ${before.expression} and is now one of ${alias.expression}`;
-      yield { kind: 'alias', what, line: line() };
+      yield { kind: 'alias', what, symbol: name };
     }
   }
   for (const [symbol, alias] of original.parts.aliases) {
@@ -165,7 +165,7 @@ function* aliases({ original, patched, pairing }: Comparison): Generator<OtherDi
     const counterpart = pairing.toPatched[symbol]!;
     if (counterpart < 0 || patched.parts.aliases.has(counterpart)) continue;
     const name = original.symbolName(symbol);
-    yield { kind: 'alias', what: `${name} is no longer another name of ${alias.expression}`, line: 1 };
+    yield { kind: 'alias', what: `${name} is no longer another name of ${alias.expression}`, symbol: name };
   }
 }
 
@@ -182,11 +182,11 @@ function* resolvers(
     const name = original.symbolName(symbol);
     if (changed.has(original.symbolName(resolver))) {
       const what = `the resolver of the indirect function ${name} is changed, but its choice has been made`;
-      yield { kind: 'ifunc', what, line: 1 };
+      yield { kind: 'ifunc', what, symbol: original.symbolName(resolver) };
     }
     const counterpart = pairing.toPatched[symbol]!;
     if (counterpart >= 0 && !patched.is(counterpart, SYMBOL.ifunc)) {
-      yield { kind: 'ifunc', what: `${name} is no longer an indirect function`, line: 1 };
+      yield { kind: 'ifunc', what: `${name} is no longer an indirect function`, symbol: name };
     }
   }
 }
@@ -199,7 +199,7 @@ function* bindings({ original, patched, pairing }: Comparison): Generator<OtherD
     const after = patched.linkage(counterpart);
     if (before === after || before === 'local' || after === 'local') continue;
     const what = `${original.symbolName(symbol)} was ${before} and is ${after}: which definition counts was decided when the program was linked`;
-    yield { kind: 'binding', what, line: 1 };
+    yield { kind: 'binding', what, symbol: original.symbolName(symbol) };
   }
 }
 
@@ -219,7 +219,7 @@ function* alignments(
       if (before?.kind !== 'variable' || after?.kind !== 'variable' || after.align <= before.align) continue;
       if (original.is(counterpart, SYMBOL.interior)) continue;
       const what = `changed code needs ${patched.symbolName(symbol)} at a multiple of ${after.align} bytes, the program has it at one of ${before.align}`;
-      yield { kind: 'alignment', what, line: 1 };
+      yield { kind: 'alignment', what, symbol: patched.symbolName(symbol) };
     }
   }
 }
@@ -228,12 +228,13 @@ function* alignments(
 function* constructs(patched: AsmUnit, taken: readonly Block[]): Generator<OtherDifference> {
   const { parts } = patched;
   const ids = new Set(taken.map((block) => block.id));
+  const place = (at: number): SourcePlace | undefined => sourcePlaceAt(patched, at);
   for (const oddity of parts.oddities) {
     if (oddity.block >= 0 && !ids.has(oddity.block)) continue;
     yield {
       kind: oddity.kind,
       what: oddity.what,
-      line: oddity.sourceLine ?? patched.lineAt(oddity.at),
+      place: sourcePlaceAt(patched, oddity.at),
     };
   }
   for (const block of taken) {
@@ -245,7 +246,7 @@ function* constructs(patched: AsmUnit, taken: readonly Block[]): Generator<Other
         const carried = section.standard && (section.use === 'code' || section.use === 'constant');
         if (!carried) {
           const what = `inline asm in ${name} writes to section ${section.name}: who reads that section will not see the patch's part`;
-          yield { kind: 'asm-section', what, line: patched.lineAt(at) };
+          yield { kind: 'asm-section', what, place: place(at) };
         }
       }
       for (let r = parts.statementRefs.at(statement); r < parts.statementRefs.at(statement + 1); r++) {
@@ -254,10 +255,10 @@ function* constructs(patched: AsmUnit, taken: readonly Block[]): Generator<Other
         if (target === undefined || !patched.is(symbol, SYMBOL.private)) continue;
         if (target.fileScopeAsm) {
           const what = `${name} refers to ${patched.symbolName(symbol)}, a private label of asm at file scope`;
-          yield { kind: 'asm-label', what, line: patched.lineAt(at) };
+          yield { kind: 'asm-label', what, place: place(at) };
         } else if (target.kind === 'function' && target.root !== block.root) {
           const what = `${name} refers to ${patched.symbolName(symbol)}, a private label inside another function`;
-          yield { kind: 'asm-label', what, line: patched.lineAt(at) };
+          yield { kind: 'asm-label', what, place: place(at) };
         }
       }
     }
@@ -266,14 +267,14 @@ function* constructs(patched: AsmUnit, taken: readonly Block[]): Generator<Other
     if (!patched.is(symbol, SYMBOL.interior) || !patched.is(symbol, SYMBOL.global | SYMBOL.weak)) continue;
     if (!ids.has(parts.symbolBlock[symbol]!)) continue;
     const what = `inline asm exports the label ${patched.symbolName(symbol)} from inside a changed function`;
-    yield { kind: 'asm-label', what, line: 1 };
+    yield { kind: 'asm-label', what, place: sourcePlaceOf(patched, patched.blockOf(symbol)) };
   }
 }
 
 function* ambiguous({ pairing }: Comparison): Generator<OtherDifference> {
   for (const { stem, original, patched } of pairing.ambiguous) {
     const what = `static variables named ${stem}: it is not certain which of ${original.join(', ')} continues as which of ${patched.join(', ')}`;
-    yield { kind: 'ambiguous-static', what, line: 1 };
+    yield { kind: 'ambiguous-static', what, symbol: patched[0] ?? stem };
   }
 }
 
@@ -283,9 +284,4 @@ function* statementsOf(unit: AsmUnit, block: Block): Generator<number> {
       if (unit.parts.statementKind.at(s) !== Statement.Label) yield s;
     }
   }
-}
-
-function firstStatement(unit: AsmUnit, block: Block): number {
-  const first = block.ranges[0];
-  return first === undefined ? 0 : unit.parts.statementStart.at(first);
 }

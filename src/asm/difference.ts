@@ -2,7 +2,9 @@
  * What a fix makes of one compiled unit: the value that the comparison gives and that composition, linking and the
  * reports read. Names are assembler names, one character a byte (ISO 8859-1), as they stand in the text.
  */
+
 import type { Pairing } from './pair.ts';
+import type { SourcePlace } from './source-place.ts';
 
 export type Linkage = 'global' | 'weak' | 'local';
 
@@ -57,8 +59,10 @@ export interface OtherDifference {
   readonly kind: string;
   /** One sentence that names the construct. */
   readonly what: string;
-  /** Line in the source file when the compiler tells it (inline and toplevel asm), else in the assembler text. */
-  readonly line: number;
+  /** Where it stands in the source, when the compiler tells: asm by its line markers, code with -g. */
+  readonly place?: SourcePlace | undefined;
+  /** The original's or patched symbol that it is about: debug information may tell where that is declared. */
+  readonly symbol?: string;
 }
 
 export interface UnitDifference {

@@ -60,7 +60,6 @@ class UnitParser {
   /** By mnemonic, where registers are bare words. */
   readonly #labelTakers = new Map<string, boolean>();
   #inAsm = false;
-  #sourceLine: number | undefined;
   #fileScopeFrom = -1;
   /** The section from which inline asm inside a function has switched away. */
   #home: string | undefined;
@@ -137,7 +136,7 @@ class UnitParser {
     return length;
   }
 
-  /** A comment: gcc marks what the source wrote as asm with #APP … #NO_APP and line markers between; clang in words. */
+  /** A comment: gcc marks what the source wrote as asm with #APP … #NO_APP and line markers between (source-place.ts reads them); clang in words. */
   #commentLine(at: number): number {
     const { bytes } = this;
     const end = this.#reader.lineEnd(at);
@@ -147,9 +146,6 @@ class UnitParser {
       const word = textOf(bytes, at, Math.min(end, at + 8)).trim();
       if (word === '#APP') this.#beginAsm(end);
       else if (word === '#NO_APP') this.#endAsm(at);
-    } else if (next === SPACE && this.#inAsm && (CLASS[bytes[at + 2]!]! & DIGIT) !== 0) {
-      const line = Number.parseInt(textOf(bytes, at + 2, Math.min(end, at + 12)), 10);
-      if (line > 0) this.#sourceLine = line;
     } else if (next === SPACE && (bytes[at + 2] === 83 || bytes[at + 2] === 69)) {
       const words = textOf(bytes, at + 2, end).trim();
       if (words === 'Start of file scope inline assembly') this.#beginAsm(end);
@@ -160,7 +156,6 @@ class UnitParser {
 
   #beginAsm(at: number): void {
     this.#inAsm = true;
-    this.#sourceLine = undefined;
     if (!this.#builder.inFunction) this.#fileScopeFrom = at;
   }
 
@@ -168,19 +163,13 @@ class UnitParser {
     this.#inAsm = false;
     if (this.#fileScopeFrom >= 0) this.#endFileScope(at);
     if (this.#home !== undefined) {
-      this.#builder.odd(
-        'asm-section',
-        'inline asm that leaves its function in another section',
-        at,
-        undefined,
-      );
+      this.#builder.odd('asm-section', 'inline asm that leaves its function in another section', at);
       this.#home = undefined;
     }
-    this.#sourceLine = undefined;
   }
 
   #endFileScope(at: number): void {
-    this.#builder.noteFileScopeAsm(this.#fileScopeFrom, at, this.#sourceLine);
+    this.#builder.noteFileScopeAsm(this.#fileScopeFrom, at);
     this.#fileScopeFrom = -1;
   }
 
@@ -441,7 +430,7 @@ class UnitParser {
       }
       i = end + 1;
     }
-    this.#builder.odd('macro', 'an assembler macro without its end', at, this.#sourceLine);
+    this.#builder.odd('macro', 'an assembler macro without its end', at);
     return bytes.length;
   }
 }

@@ -92,14 +92,12 @@ export interface Oddity {
   readonly what: string;
   /** Byte offset in the text. */
   readonly at: number;
-  readonly sourceLine: number | undefined;
   /** Block concerned, or -1. */
   readonly block: number;
 }
 
 export interface FileScopeAsm {
   readonly text: string;
-  readonly sourceLine: number | undefined;
   readonly at: number;
 }
 
@@ -172,13 +170,6 @@ export class AsmUnit {
   statementText(statement: number): string {
     const { bytes, statementStart, statementEnd } = this.parts;
     return textOf(bytes, statementStart.at(statement), statementEnd.at(statement));
-  }
-
-  /** Line of the text, counted from 1. */
-  lineAt(offset: number): number {
-    let line = 1;
-    for (let i = 0; i < offset; i++) if (this.parts.bytes[i] === 10) line++;
-    return line;
   }
 
   /** The symbol that names the block in a symbol table: its first label that is not private. -1 if none. */

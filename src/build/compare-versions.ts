@@ -18,6 +18,7 @@ import { reachThroughGot } from './got-access.ts';
 import { type LeftOut, leftOutOf, type NewSignature } from './left-out.ts';
 import type { Unit } from './project.ts';
 import type { Refused } from './result.ts';
+import { SourceWords } from './source-words.ts';
 import { compilerEnvironment } from './toolchain.ts';
 import { type TypeFindings, typeDifferences } from './type-differences.ts';
 import type { Versions } from './versions.ts';
@@ -68,7 +69,8 @@ export async function compareVersions(
   const before = parseUnit(original, arch.assembly, name);
   const after = parseUnit(patched, arch.assembly, name);
   const difference = compareUnits(before, after);
-  const { refused: unfit, accepted } = judgeDifference(name, difference, acceptance);
+  const words = new SourceWords(name, before, originalObject);
+  const { refused: unfit, accepted } = judgeDifference(name, difference, acceptance, words);
   const selection = selectFunctions(after, difference, wanted);
   const { neighbours } = selection;
   const leftOut = leftOutOf(name, after, selection);
@@ -76,7 +78,7 @@ export async function compareVersions(
     return leftOut.length > 0
       ? { kind: 'unselected', leftOut }
       : { kind: 'same', warnings: accepted.map((variable) => acceptedInWords(name, variable)) };
-  const types = await compareTypesOf(command, name, originalObject, patched, acceptance);
+  const types = await compareTypesOf(command, name, originalObject, patched, acceptance, words);
   const refused = [...types.refused, ...unfit];
   if (refused.length > 0) return { kind: 'refused', refused };
   const composed = composeUnit(before, after, difference, selection);
@@ -125,10 +127,11 @@ async function compareTypesOf(
   originalObject: ElfImage,
   patched: Buffer,
   acceptance: Acceptance,
+  words: SourceWords,
 ): Promise<TypeFindings> {
   if (originalObject.section('.debug_info') === undefined) return NO_TYPES;
   const patchedObject = await assembleUnit(command, patched, `the patched ${name}`);
-  return typeDifferences(name, originalObject, patchedObject, acceptance);
+  return typeDifferences(name, originalObject, patchedObject, acceptance, words);
 }
 
 export function assemblerCommand(unit: Unit): AssemblerCommand {

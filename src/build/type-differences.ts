@@ -10,6 +10,7 @@ import { readTypeInfo, type TypeInfo, type TypeLayout } from '../dwarf/types.ts'
 import type { ElfImage } from '../elf/image.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { Refused } from './result.ts';
+import type { SourceWords } from './source-words.ts';
 
 export interface TypeFindings {
   readonly refused: readonly Refused[];
@@ -24,6 +25,7 @@ export function typeDifferences(
   original: ElfImage,
   patched: ElfImage,
   acceptance: Acceptance,
+  words: Pick<SourceWords, 'declared'>,
 ): TypeFindings {
   const refused: Refused[] = [];
   const warnings: string[] = [];
@@ -35,7 +37,7 @@ export function typeDifferences(
       if (change.kind === 'signature') signatures.set(change.function, change);
       if (!isLayout(change, before, after)) warnings.push(inWords(unit, change));
       else if (acceptance.layout(change.type)) warnings.push(acceptedLayout(unit, change));
-      else refused.push(refusedLayout(unit, change));
+      else refused.push(refusedLayout(unit, change, words.declared(change.type)));
     }
   } catch (error) {
     if (!(error instanceof SutureError)) throw error;
@@ -80,12 +82,12 @@ function acceptedLayout(unit: string, change: LayoutChange): string {
   return `${unit}: accepted: ${layoutInWords(change)}; the new code reads what running processes hold by the new layout`;
 }
 
-function refusedLayout(unit: string, change: LayoutChange): Refused {
+function refusedLayout(unit: string, change: LayoutChange, declared: string | undefined): Refused {
   const { type } = change;
   return {
     unit,
     what: `${layoutInWords(change)}, and running processes hold it as it was`,
-    where: type,
+    where: declared ?? type,
     remedy: `keep the type as it is and hold what is new beside it, for example in a table by address; if no process holds one when the patch comes, --accept-layout '${type}'`,
   };
 }

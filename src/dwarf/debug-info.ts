@@ -32,11 +32,14 @@ interface Abbreviation {
   readonly specs: readonly number[];
 }
 
-/** Attributes kept; all others are passed over. */
+/** Attributes that comparing types needs; all others are passed over. */
 const KEPT = new Set<number>(Object.values(DW_AT));
 
-/** The units' top entries, with their trees. Throws BAD_FORMAT on anything that is not DWARF 2 to 5. */
-export function* debugInfoUnits(sections: DebugSections): Generator<Die> {
+/**
+ * The units' top entries, with their trees and those attributes of `kept`. Throws BAD_FORMAT on anything that is not
+ * DWARF 2 to 5.
+ */
+export function* debugInfoUnits(sections: DebugSections, kept: ReadonlySet<number> = KEPT): Generator<Die> {
   const cursor = new Cursor(sections.info, '.debug_info');
   const abbreviations = new Map<number, Map<number, Abbreviation>>();
   while (!cursor.done) {
@@ -63,7 +66,7 @@ export function* debugInfoUnits(sections: DebugSections): Generator<Die> {
       table = readAbbreviations(sections.abbrev, abbrevOffset);
       abbreviations.set(abbrevOffset, table);
     }
-    const unit = new UnitReader(sections, cursor, { start, end, version, is64, addressSize, table });
+    const unit = new UnitReader(sections, cursor, kept, { start, end, version, is64, addressSize, table });
     const top = unit.read();
     if (top !== undefined) yield top;
     cursor.at = end;
@@ -105,6 +108,7 @@ class UnitReader {
   constructor(
     readonly sections: DebugSections,
     readonly cursor: Cursor,
+    readonly kept: ReadonlySet<number>,
     readonly unit: UnitFacts,
   ) {
     this.#strOffsetsBase = unit.is64 ? 16 : 8;
@@ -145,7 +149,7 @@ class UnitReader {
       this.cursor.at = at;
     }
     for (let i = 0; i < specs.length; i += 3) {
-      const wanted = KEPT.has(specs[i]!);
+      const wanted = this.kept.has(specs[i]!);
       const value = this.#value(specs[i + 1]!, specs[i + 2]!, wanted);
       if (wanted && value !== undefined) values.set(specs[i]!, value);
     }

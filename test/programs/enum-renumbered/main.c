@@ -1,6 +1,6 @@
 // about: enumerators that the fix gives other numbers: live data means others by its old ones
 // matrix: -g -O0 | -g -O2
-// refused: layout of enum kind
+// refused: layout of enum kind[^}]*"where": "main.c:3"
 #include <stdio.h>
 
 enum kind {

@@ -1,15 +1,14 @@
 // about: instrumented code: profiling, coverage, and the sanitizers of addresses, of undefined behaviour and of threads
-// refused by --coverage: __gcov_
-// matrix: -O2 -pg | -O0 --coverage | -O2 --coverage | -O1 -fsanitize=address | -O1 -fsanitize=undefined | -O1 -fsanitize=thread | clang -O1 -fsanitize=address | clang -O1 -fsanitize=undefined | clang -O1 -fprofile-instr-generate -fcoverage-mapping
+// refused by --coverage: compiled with --coverage[^}]*built without --coverage
+// matrix: -O2 -pg | -O0 --coverage | -O2 --coverage | -O1 -fsanitize=address | -O1 -fsanitize=undefined | -O1 -fsanitize=thread | clang -O1 -fsanitize=address | clang -O1 -fsanitize=undefined | clang -O1 -fsanitize=thread | clang -O1 --coverage | clang -O1 -fprofile-instr-generate -fcoverage-mapping
 // before: 1 one | 3 two
 // after: 4 oneone | 6 twozero
 // reverted: 7 one
 // changed: step
-// after by -fsanitize=address: 4 one | 6 two
 // after by -fsanitize=thread: 4 one | 6 two
-// refused to apply by -fsanitize=address: libasan
-// refused to apply by -fsanitize=thread: libtsan
+// refused to apply by -fsanitize=thread: looks like a stack
 // after by clang: 4 oneone | 6 twozero
+// changed by clang --coverage: step __llvm_gcov_writeout
 #include <stdio.h>
 #include <string.h>
 
