@@ -16,6 +16,8 @@ export interface CheckedObject {
   readonly region: { readonly address: string; readonly size: number };
   /** The entries that would be changed. */
   readonly redirects: readonly { readonly function: string; readonly address: string }[];
+  /** What a person should know before it is applied; left out when there is nothing. */
+  readonly warnings?: readonly string[];
 }
 
 export interface CheckOutcome {
@@ -70,7 +72,7 @@ export function patchSets(patches: readonly Patch[]): Patch[][] {
   return [...sets.values()];
 }
 
-function checkedObject({ patch, object, region, functions, changes }: ObjectPlan): CheckedObject {
+function checkedObject({ patch, object, region, functions, changes, warnings }: ObjectPlan): CheckedObject {
   return {
     path: object.path,
     buildId: object.buildId ?? '',
@@ -78,5 +80,6 @@ function checkedObject({ patch, object, region, functions, changes }: ObjectPlan
     functions: [...functions],
     region: { address: hex(region.start), size: region.layout.size },
     redirects: changes.map(({ name, at }) => ({ function: name, address: hex(at) })),
+    ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
   };
 }

@@ -37,6 +37,8 @@ export interface ObjectPlan {
   readonly render: (resolved: ReadonlyMap<Remote, Remote>) => Uint8Array;
   /** Active patches of the object that this one takes the place of. */
   readonly replaces: readonly Region[];
+  /** What a person should know before it is applied, in words. */
+  readonly warnings: readonly string[];
 }
 
 export interface ApplyPlan {
@@ -229,6 +231,11 @@ function planObject(
     unwinders,
     render,
     replaces,
+    warnings: outOfForce(
+      patch,
+      entries,
+      below.filter((region) => !replaces.includes(region)),
+    ),
   };
 }
 
@@ -244,6 +251,21 @@ function givenBack(
     const expected = process.memory.read(at, base.length);
     return [{ at, expected, replacement: derivedBytes(at, [], base, process.arch), name }];
   });
+}
+
+/** Patches that stay and of whose functions this one brings versions that were made without their fix. */
+function outOfForce({ manifest }: Patch, entries: readonly Entry[], stays: readonly Region[]): string[] {
+  const changed = new Set<Remote>(entries.map(({ redirectAt }) => redirectAt));
+  return stays
+    .filter(({ id }) => !manifest.requires.includes(id))
+    .flatMap(({ id, functions }) => {
+      const names = functions.filter(({ redirectAt }) => changed.has(redirectAt)).map(({ name }) => name);
+      return names.length === 0
+        ? []
+        : [
+            `${manifest.id} was not built with --after ${id}: what ${id} fixes in ${names.join(', ')} is out of force while ${manifest.id} is applied`,
+          ];
+    });
 }
 
 /** Bodies in earlier patches of the functions that this patch changes. */

@@ -111,6 +111,7 @@ export class Work {
     }));
     if (result.kind === 'busy') return this.#outcome('busy', touched, result);
     for (const { region } of objects) this.#keeper.markAt(region.start, 'active');
+    for (const warning of objects.flatMap(({ warnings }) => warnings)) this.#note(warning);
     this.#keeper.letGo(replaced, result.stackPointers);
     return this.#outcome('applied', touched, result);
   }

@@ -27,9 +27,16 @@ export function checkText(outcomes: readonly CheckOutcome[], paint: Paint): stri
       ({ pid, reason, remedy }) =>
         `pid ${pid}: ${reason}\n${remedy === undefined ? '' : `  try: ${remedy}\n`}`,
     );
-  return [table(['CHECK', 'PID', 'PROGRAM', 'PATCH', 'OBJECT', 'FUNCTIONS', 'PLACE'], rows), ...reasons].join(
-    '',
+  const warnings = outcomes.flatMap(({ pid, objects }) =>
+    objects.flatMap((object) =>
+      (object.warnings ?? []).map((warning) => `${paint.yellow('warning:')} pid ${pid}: ${warning}\n`),
+    ),
   );
+  return [
+    table(['CHECK', 'PID', 'PROGRAM', 'PATCH', 'OBJECT', 'FUNCTIONS', 'PLACE'], rows),
+    ...warnings,
+    ...reasons,
+  ].join('');
 }
 
 function checkRows(one: CheckOutcome, paint: Paint): string[][] {

@@ -41,7 +41,15 @@ test('several patches of one program', async () => {
     await shows('101 2');
     await apply('other');
     await shows('101 3');
-    await apply('thousand');
+    // Both change the same function: the later one does not have what the earlier one fixes there, and says so.
+    const warning = /thousand was not built with --after hundred: what hundred fixes in \w+ is out of force/;
+    const check = ['check', ...target, patches.get('thousand') ?? ''];
+    assert.match((await suture([...check, '--json'])).stdout, warning);
+    assert.match((await suture(check)).stdout, warning);
+    assert.match(
+      (await suture(['apply', ...target, '--json', patches.get('thousand') ?? ''])).stdout,
+      warning,
+    );
     await shows('1001 3');
     const status = JSON.stringify(json(await suture(['status', ...target, '--json'])));
     for (const id of patches.keys()) assert.match(status, new RegExp(`"${id}"`));
