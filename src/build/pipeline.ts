@@ -22,6 +22,7 @@ import type { BuildOptions, BuildResult, Refused } from './result.ts';
 import { sourceDiff } from './source-diff.ts';
 import { compileThree } from './three-versions.ts';
 import { Toolchain } from './toolchain.ts';
+import { touchedTypes } from './type-bodies.ts';
 import { reachOf, type TouchedFile } from './units.ts';
 import { reportUnread } from './unread.ts';
 import {
@@ -89,6 +90,7 @@ export async function buildPatchSet(
             states,
           });
     if (refused.length > 0) return refusal(refused, clock);
+    warnOfUnseenTypes(files, changed);
     if (changed.length === 0) throw nothingChanged(leftOut.map(({ name }) => name));
 
     const compiler = await place.toolchain.version(changed[0]!.unit);
@@ -208,6 +210,17 @@ async function compareAll<V extends Versions>(
 /** Every unit that reads a header has the same to say of its types: it is said once. */
 function isNews(known: readonly Refused[]): (refused: Refused) => boolean {
   return ({ what }) => !known.some((each) => each.what === what);
+}
+
+/** Whether a layout changes shows in debug information only; where it is lacking, the text says which to think of. */
+function warnOfUnseenTypes(files: readonly ChangedFile[], changed: ChangedUnit[]): void {
+  const types = touchedTypes(files);
+  if (types.length === 0) return;
+  for (const [i, each] of changed.entries()) {
+    if (each.originalObject.section('.debug_info') !== undefined) continue;
+    const warning = `${each.name}: the diff changes the declaration of ${types.join(', ')}, and without debug information it cannot be told whether running processes hold them in another layout: build the base with -g to have them compared`;
+    changed[i] = { ...each, warnings: [...each.warnings, warning] };
+  }
 }
 
 function nothingChanged(leftOut: readonly string[]): SutureError {

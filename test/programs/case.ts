@@ -17,6 +17,7 @@
  *     // nothing                                 the fix changes no code: exit 3
  *     // refused: text                           `suture build` refuses with this text: exit 6
  *     // refused to apply: text                  `suture apply` refuses with this text: exit 4
+ *     // warned: text                           a warning of the patch: of the build, and in the patch
  *     // option: --function f                    more words for `suture build`
  *     // scenario: file                          driven by that test beside main.c, not by the common one
  *
@@ -35,6 +36,8 @@ export interface Case {
   readonly links: readonly string[];
   readonly needs: readonly string[];
   readonly options: readonly string[];
+  /** What a warning of the patch says. */
+  readonly warned: string | undefined;
   readonly scenario: string | undefined;
   /** What is expected of a run with these flags, those of the case included. */
   readonly expected: (variant: readonly string[]) => Expectation;
@@ -71,6 +74,7 @@ const KEYS = [
   'nothing',
   'refused',
   'refused to apply',
+  'warned',
   'option',
   'scenario',
 ] as const;
@@ -103,6 +107,7 @@ export function loadCase(folder: string, name: string): Case {
     links: words('links'),
     needs: words('needs'),
     options: words('option'),
+    warned: one('warned'),
     scenario: one('scenario'),
     expected: (variant) => expectation(directives, [...words('flags'), ...variant], name),
     before: version(files, 'before'),

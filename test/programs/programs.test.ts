@@ -50,6 +50,10 @@ async function runCase(one: Case, variant: readonly string[]): Promise<void> {
     }
     assertExit(built, 0);
     assert.deepEqual(functions(built, 'changed'), expected.changed, 'changed functions');
+    if (one.warned !== undefined) {
+      const warnings = json<BuildReport>(built).patches.flatMap((patch) => patch.warnings);
+      assert.match(warnings.join('\n'), new RegExp(one.warned));
+    }
     assert.deepEqual(functions(built, 'new'), expected.new, 'new functions');
 
     const program = workspace.start();

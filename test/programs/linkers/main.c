@@ -1,6 +1,6 @@
 // about: the linkers bfd, gold and lld, for dynamic and static executables
 // flags: -O2
-// matrix: -fuse-ld=bfd | -fuse-ld=gold | -fuse-ld=lld -Wl,--build-id | -fuse-ld=lld -Wl,--build-id -fno-pie -no-pie | -fuse-ld=lld -Wl,--build-id -Wl,--icf=all,--gc-sections -ffunction-sections | -fuse-ld=gold -static | -fuse-ld=lld -Wl,--build-id -static | -fuse-ld=lld -Wl,--build-id -static-pie -fPIE
+// matrix: -fuse-ld=bfd | -fuse-ld=gold | -fuse-ld=lld -Wl,--build-id | -fuse-ld=lld -Wl,--build-id -fno-pie -no-pie | -fuse-ld=lld -Wl,--build-id -Wl,--icf=all,--gc-sections -ffunction-sections | -fuse-ld=gold -static | -fuse-ld=lld -Wl,--build-id -static | -fuse-ld=lld -Wl,--build-id -static-pie -fPIE | clang -fuse-ld=lld -Wl,--build-id | clang -fuse-ld=gold -Wl,--build-id
 // before: 1 one 1 | 2 two 3
 // after: 1 ONE 4 1 | 2 TWO 6 2
 // reverted: 1 one 7

@@ -3,6 +3,7 @@
 // before: 11 | 12
 // after: 11 | 12
 // changed: call use
+// warned: declaration of struct session.*-g to have them compared
 #include <stdio.h>
 struct session {
   int used; // after
