@@ -1,9 +1,10 @@
 // about: thread-local variables of an executable by every model that a compiler can be told to use
-// matrix: -O2 -fPIE -pie -ftls-model=local-exec | -O2 -fPIE -pie -ftls-model=initial-exec | -O2 -fPIC -pie -ftls-model=local-dynamic | -O2 -fPIC -pie -ftls-model=global-dynamic | -O2 -fPIC -no-pie -ftls-model=global-dynamic | -O2 -fPIC -pie -mtls-dialect=gnu2 -ftls-model=global-dynamic | -O2 -fPIC -pie -mtls-dialect=gnu2 -ftls-model=local-dynamic | -O0 -fPIC -pie -mtls-dialect=gnu2 | -O2 -fPIC -pie -fno-plt -ftls-model=global-dynamic | -O2 -fPIC -static -mtls-dialect=gnu2
+// matrix: -O2 -fPIE -pie -ftls-model=local-exec | -O2 -fPIE -pie -ftls-model=initial-exec | -O2 -fPIC -pie -ftls-model=local-dynamic | -O2 -fPIC -pie -ftls-model=global-dynamic | -O2 -fPIC -no-pie -ftls-model=global-dynamic | -O2 -fPIC -pie -mtls-dialect=gnu2 -ftls-model=global-dynamic | -O2 -fPIC -pie -mtls-dialect=gnu2 -ftls-model=local-dynamic | -O0 -fPIC -pie -mtls-dialect=gnu2 | -O2 -fPIC -pie -fno-plt -ftls-model=global-dynamic | -O2 -fPIC -static -mtls-dialect=gnu2 | -O2 -fPIC -static -ftls-model=global-dynamic
 // before: 1 8 3 | 2 9 4
 // after: 13 10 5 | 24 11 6
 // reverted: 25 12 7
 // changed: step
+// refused by -static -ftls-model=global-dynamic: __tls_get_addr is not in
 #include <stdio.h>
 
 static __thread int count;
