@@ -1,7 +1,7 @@
 // npm run bench -- NAME [arguments]: runs one of the benchmarks.
 import { ensureBundle, run, setUp } from './setup.mjs';
 
-/** name: what it measures, and how it is started. */
+/** name: what it measures, how it is started, and the Debian packages it needs ('demo' unless named). */
 const BENCHES = {
   apply: {
     what: 'whole commands on one process, and the stop in them',
@@ -19,7 +19,11 @@ const BENCHES = {
     what: 'comparing and composing a unit of 270,000 lines',
     args: ['--import', 'tsx', 'bench/compare.ts'],
   },
-  record: { what: 'what recording adds to a build', args: ['scripts/bench-record.mjs'] },
+  record: {
+    what: 'what recording adds to the build of Redis',
+    args: ['--import', 'tsx', 'bench/record.ts'],
+    needs: 'real',
+  },
 };
 
 const [name, ...rest] = process.argv.slice(2);
@@ -29,6 +33,6 @@ if (bench === undefined) {
   for (const [known, { what }] of Object.entries(BENCHES)) console.error(`  ${known.padEnd(10)} ${what}`);
   process.exit(2);
 }
-setUp('demo');
+setUp(bench.needs ?? 'demo');
 if (!ensureBundle()) process.exit(1);
 process.exitCode = run(process.execPath, [...bench.args, ...rest]) ? 0 : 1;

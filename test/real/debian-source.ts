@@ -106,6 +106,36 @@ function hostSources(type: 'deb' | 'deb-src'): Map<string, string> {
 }
 
 /**
+ * Puts the source of a package, with its patches up to the one named, into `folder`/tree and its patches into
+ * `folder`/patches. The archives stay in the cache.
+ */
+export async function unpack(
+  cache: string,
+  source: SourcePackage,
+  folder: string,
+): Promise<{ tree: string; patches: string }> {
+  const tree = join(folder, 'tree');
+  const patches = join(folder, 'patches');
+  const downloads = join(cache, 'downloads');
+  mkdirSync(folder, { recursive: true });
+  mkdirSync(downloads, { recursive: true });
+  const dsc = `${source.name}_${source.version.replace(/^\d+:/, '')}.dsc`;
+  if (!existsSync(join(downloads, dsc))) await new PrivateApt(cache, 'deb-src').download(source, downloads);
+  await must('dpkg-source', ['--no-check', '--skip-patches', '-x', join(downloads, dsc), tree], folder);
+  // The patches stand outside the tree, as a user's download would.
+  renameSync(join(tree, 'debian/patches'), patches);
+  const series = readFileSync(join(patches, 'series'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  const end = series.indexOf(source.firstPatchLeftOut);
+  if (end < 0)
+    throw new Error(`${source.firstPatchLeftOut} is not in the series of ${source.name} ${source.version}`);
+  for (const name of [...series.slice(0, end), ...(source.laterPatches ?? [])])
+    await must('patch', ['-p1', '-s', '-f', '--no-backup-if-mismatch', '-i', join(patches, name)], tree);
+  return { tree, patches };
+}
+
+/**
  * The unpacked base of a package, with its patches applied up to the one named; the tree is made anew unless `recipe`
  * (whatever else went into it) is what it was. Returns the folder and whether it was there already.
  */
@@ -124,21 +154,6 @@ export async function unpackedBase(
     return { tree, patches, ready: true, markReady };
 
   rmSync(folder, { recursive: true, force: true });
-  const downloads = join(cache, 'downloads');
-  mkdirSync(folder, { recursive: true });
-  mkdirSync(downloads, { recursive: true });
-  const dsc = `${source.name}_${source.version.replace(/^\d+:/, '')}.dsc`;
-  if (!existsSync(join(downloads, dsc))) await new PrivateApt(cache, 'deb-src').download(source, downloads);
-  await must('dpkg-source', ['--no-check', '--skip-patches', '-x', join(downloads, dsc), tree], folder);
-  // The patches stand outside the tree, as a user's download would.
-  renameSync(join(tree, 'debian/patches'), patches);
-  const series = readFileSync(join(patches, 'series'), 'utf8')
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'));
-  const end = series.indexOf(source.firstPatchLeftOut);
-  if (end < 0)
-    throw new Error(`${source.firstPatchLeftOut} is not in the series of ${source.name} ${source.version}`);
-  for (const name of [...series.slice(0, end), ...(source.laterPatches ?? [])])
-    await must('patch', ['-p1', '-s', '-f', '--no-backup-if-mismatch', '-i', join(patches, name)], tree);
+  await unpack(cache, source, folder);
   return { tree, patches, ready: false, markReady };
 }
