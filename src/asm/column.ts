@@ -8,13 +8,16 @@ export class Column {
   }
 
   push(value: number): number {
-    if (this.length === this.values.length) {
-      const larger = new Int32Array(this.values.length * 2);
-      larger.set(this.values);
-      this.values = larger;
-    }
+    if (this.length === this.values.length) this.grow();
     this.values[this.length] = value;
     return this.length++;
+  }
+
+  /** Makes room for as many values again. */
+  grow(): void {
+    const larger = new Int32Array(this.values.length * 2);
+    larger.set(this.values);
+    this.values = larger;
   }
 
   at(index: number): number {

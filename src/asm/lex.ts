@@ -6,6 +6,7 @@ import { Column } from './column.ts';
 
 export const TAB = 9;
 export const NEWLINE = 10;
+export const CARRIAGE_RETURN = 13;
 export const SPACE = 32;
 export const QUOTE = 34;
 export const HASH = 35;

@@ -6,6 +6,7 @@ import type { Column } from './column.ts';
 import {
   APOSTROPHE,
   BACKSLASH,
+  CARRIAGE_RETURN,
   CLASS,
   CLOSE_BRACE,
   CLOSE_BRACKET,
@@ -20,12 +21,32 @@ import {
   QUOTE,
   SEMICOLON,
   SLASH,
+  SPACE,
   STAR,
+  TAB,
   WORD,
   WORD_START,
 } from './lex.ts';
 
+/** What a byte begins in an operand. */
+enum Begins {
+  /** Punctuation: only itself. */
+  Nothing = 0,
+  /** A comma or a closing bracket. */
+  OperandEnd,
+  Symbol,
+  /** A register, a number, a local label such as 1f, a relocation operator: the whole word is no symbol. */
+  OtherWord,
+  Blank,
+  /** The end of the statement. */
+  End,
+  /** A comment, a string, a character, a decoration in braces, an operator between two marks; or nothing. */
+  Enclosed,
+}
+
 export class OperandReader {
+  /** By byte: one look decides for most. */
+  readonly #begins: Uint8Array;
   /** Where the last scanned statement ends, blanks and comment excluded. */
   end = 0;
   /** Where reading goes on: the separator or newline, or what follows a comment. */
@@ -45,7 +66,9 @@ export class OperandReader {
     readonly relocationPrefix: number,
     /** True for a word that is no symbol; asked only when registers carry no '%'. */
     readonly isReserved: (symbol: number) => boolean,
-  ) {}
+  ) {
+    this.#begins = beginnings(commentByte, separator, relocationSuffix, relocationPrefix);
+  }
 
   /** Bare words may be registers: Intel syntax, or a dialect without '%'. */
   bareRegisters = false;
@@ -54,7 +77,8 @@ export class OperandReader {
 
   /** Reads from `at`; with `collect`, notes every symbol. */
   scan(at: number, collect: boolean): void {
-    const { bytes, names, commentByte, separator, relocationSuffix, relocationPrefix } = this;
+    const { bytes, names, commentByte, relocationPrefix } = this;
+    const begins = this.#begins;
     const length = bytes.length;
     let i = at;
     let end = at;
@@ -62,8 +86,28 @@ export class OperandReader {
     let last: { readonly start: number; readonly end: number; readonly symbol: number } | undefined;
     while (i < length) {
       const c = bytes[i]!;
-      const kind = CLASS[c]!;
-      if ((kind & WORD_START) !== 0) {
+      const what = begins[c]!;
+      if (what === Begins.Nothing) {
+        end = ++i;
+        continue;
+      }
+      if (what === Begins.OperandEnd) {
+        last = undefined;
+        end = ++i;
+        continue;
+      }
+      if (what === Begins.OtherWord) {
+        i++;
+        while (i < length && (CLASS[bytes[i]!]! & WORD) !== 0) i++;
+        end = i;
+        continue;
+      }
+      if (what === Begins.Blank) {
+        i++;
+        continue;
+      }
+      if (what === Begins.End) break;
+      if (what === Begins.Symbol) {
         const start = i;
         let hash = 0x811c9dc5 | 0;
         let word = c;
@@ -84,18 +128,6 @@ export class OperandReader {
             last = { start, end: i, symbol };
           }
         }
-        continue;
-      }
-      if (c === NEWLINE || c === separator) break;
-      if (c === PERCENT || (kind & DIGIT) !== 0 || c === relocationSuffix) {
-        // A register, a number, a local label such as 1f, or a relocation operator: the whole word is no symbol.
-        i++;
-        while (i < length && (CLASS[bytes[i]!]! & WORD) !== 0) i++;
-        end = i;
-        continue;
-      }
-      if (c === 32 || c === 9 || c === 13) {
-        i++;
         continue;
       }
       if (c === relocationPrefix) {
@@ -135,7 +167,6 @@ export class OperandReader {
         end = i;
         continue;
       }
-      if (c === COMMA || c === CLOSE_BRACKET) last = undefined;
       i++;
       end = i;
     }
@@ -176,6 +207,27 @@ export class OperandReader {
     }
     return this.bytes.length;
   }
+}
+
+function beginnings(
+  commentByte: number,
+  separator: number,
+  relocationSuffix: number,
+  relocationPrefix: number,
+): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const byte of [COMMA, CLOSE_BRACKET]) table[byte] = Begins.OperandEnd;
+  for (const byte of [commentByte, SLASH, QUOTE, APOSTROPHE, OPEN_BRACE]) table[byte] = Begins.Enclosed;
+  if (relocationPrefix >= 0) table[relocationPrefix] = Begins.Enclosed;
+  for (const byte of [SPACE, TAB, CARRIAGE_RETURN]) table[byte] = Begins.Blank;
+  table[PERCENT] = Begins.OtherWord;
+  if (relocationSuffix >= 0) table[relocationSuffix] = Begins.OtherWord;
+  for (const byte of [NEWLINE, separator]) table[byte] = Begins.End;
+  for (let byte = 0; byte < 256; byte++) {
+    if ((CLASS[byte]! & DIGIT) !== 0) table[byte] = Begins.OtherWord;
+    if ((CLASS[byte]! & WORD_START) !== 0) table[byte] = Begins.Symbol;
+  }
+  return table;
 }
 
 /** The byte with which the dialect's line comments begin. */

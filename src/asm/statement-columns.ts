@@ -46,10 +46,15 @@ export class StatementColumns {
 
   /** A statement with the references since begin(); its number. */
   push(kind: Statement, at: number, end: number): number {
-    this.start.push(at);
-    this.end.push(end);
-    this.refs.push(this.firstRef);
+    const { kind: kinds, start, end: ends, refs } = this;
+    const statement = kinds.length;
+    if (statement === kinds.values.length) for (const column of [kinds, start, ends, refs]) column.grow();
+    kinds.values[statement] = kind;
+    start.values[statement] = at;
+    ends.values[statement] = end;
+    refs.values[statement] = this.firstRef;
+    kinds.length = start.length = ends.length = refs.length = statement + 1;
     this.firstRef = this.refSymbol.length;
-    return this.kind.push(kind);
+    return statement;
   }
 }
