@@ -1,7 +1,8 @@
 /**
  * Comparing and composing a large unit: SQLite's amalgamation, without and with debug information, one function
  * changed. CPU time (garbage collection and compiling included) and elapsed time of parsing both texts, comparing and
- * composing, in a process of its own each time; the floor is a pass over the same bytes that only hashes them.
+ * composing, in a process of its own each time, with the settings of the build command; the floor is a pass over the
+ * same bytes that only hashes them.
  *
  *   npm run bench -- compare
  */
@@ -12,6 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { x86_64 } from '../src/arch/x86_64/index.ts';
 import { compareUnits, composeUnit, parseUnit } from '../src/asm/index.ts';
+import { compileThriftily } from '../src/cli/thrift.ts';
 import { amalgamation, changed, compiled } from '../test/sqlite/amalgamation.ts';
 import { median, table } from './figures.ts';
 
@@ -31,6 +33,7 @@ interface Measured {
 
 /** Prints what it measured as JSON. */
 function measureHere(before: string, after: string): void {
+  compileThriftily();
   const texts = [readFileSync(before), readFileSync(after)] as const;
   const start = performance.now();
   let found: readonly string[] = [];

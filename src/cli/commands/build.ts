@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { EXIT, type ExitCode, SutureError } from '../../base/errors.ts';
 import type { BuildOptions, BuildResult } from '../../build/result.ts';
 import type { CommonFlags, Session } from '../session.ts';
+import { compileThriftily } from '../thrift.ts';
 import { bound, explained, inFolder, integerFrom, repeated, verb } from '../verb.ts';
 import { version } from '../version.ts';
 
@@ -90,6 +91,7 @@ function patchId(text: string): string {
 }
 
 async function build(diffs: string[], flags: BuildFlags, session: Session): Promise<ExitCode> {
+  compileThriftily();
   const { buildPatchSet } = await import('../../build/pipeline.ts');
   const { buildDocument, buildText } = await import('../../report/build.ts');
   const { id, description, output, after, target, debug, jobs, compat, keepTime } = flags;
