@@ -36,7 +36,9 @@ test('a busy function is refused, then patched when it has returned', async () =
 
     // While apply goes on trying, the function returns: that same run succeeds.
     const waiting = apply('15');
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    // Its code is in the process before it looks at the threads for the first time.
+    while (codeMappings(program.pid).length === mapsBefore.length) await pause(10);
+    await pause(1000);
     assert.equal(await program.call(101), '101');
     const applied = await waiting;
     assertExit(applied, 0);
@@ -50,6 +52,8 @@ test('a busy function is refused, then patched when it has returned', async () =
     await workspace.close();
   }
 });
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function codeMappings(pid: number): string[] {
   return readFileSync(`/proc/${pid}/maps`, 'utf8')
