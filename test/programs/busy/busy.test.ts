@@ -35,9 +35,12 @@ test('a busy function is refused, then patched when it has returned', async () =
     assert.doesNotMatch(JSON.stringify(json(status)), /"busy"/, 'status lists no patch after a refusal');
 
     // While apply goes on trying, the function returns: that same run succeeds.
-    const waiting = apply('15');
+    let hasEnded = false;
+    const waiting = apply('15').finally(() => {
+      hasEnded = true;
+    });
     // Its code is in the process before it looks at the threads for the first time.
-    while (codeMappings(program.pid).length === mapsBefore.length) await pause(10);
+    while (!hasEnded && codeMappings(program.pid).length === mapsBefore.length) await pause(10);
     await pause(1000);
     assert.equal(await program.call(101), '101');
     const applied = await waiting;
