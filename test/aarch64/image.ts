@@ -107,7 +107,7 @@ Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";
 
 /** Debian's own sources of this host, without the word that may bind them to its CPU. */
 function copySources(to: string): void {
-  const isDebians = (text: string): boolean => /debian-archive-keyring|debian\.org/.test(text);
+  const isDebians = (text: string): boolean => /debian-archive-keyring|\bbookworm\b/.test(text);
   const one = '/etc/apt/sources.list';
   if (existsSync(one)) {
     const lines = readFileSync(one, 'utf8')
