@@ -25,6 +25,7 @@ test(
       using journal = Journal.open(target, directory);
       journal.intend(mapping);
       assert.deepEqual(readdirSync(directory), [`${target.pid}-${target.startTime}`]);
+      assert.equal(Journal.isLeft(target, directory), false, 'at work, and not dead');
     }
     assert.deepEqual(readdirSync(directory), []);
   }),
@@ -47,6 +48,7 @@ test(
     const dead = spawnSync('true').pid;
     const left = { tool: { pid: dead, startTime: '1' }, mappings: [{ start: '0x7f0000000000', size: 8192 }] };
     writeFileSync(join(directory, `${target.pid}-${target.startTime}`), JSON.stringify(left));
+    assert.equal(Journal.isLeft(target, directory), true);
     using journal = Journal.open(target, directory);
     assert.deepEqual(journal.inherited, [mapping]);
     assert.equal(readdirSync(directory).length, 1);

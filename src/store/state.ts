@@ -76,12 +76,13 @@ export class Journal implements Disposable {
     this.inherited = inherited;
   }
 
-  /** Whether a command is at work on the process, or was killed while it was. */
+  /** Whether a command was killed while it was at work on the process. One that is at work now leaves nothing yet. */
   static isLeft(
     target: { readonly pid: number; readonly startTime: bigint },
     directory = stateDirectory(),
   ): boolean {
-    return existsSync(pathOf(directory, target));
+    const left = readJournal(pathOf(directory, target));
+    return left !== undefined && !isAlive(left.tool);
   }
 
   /**
