@@ -36,11 +36,12 @@ export function unwindModules(
   regions: readonly Region[],
   tryRead: TryRead,
 ): UnwindModule[] {
-  return [
-    ...objects.map(objectModule),
-    ...regions.map((region) => regionModule(region, tryRead)),
-    ...jitModules(objects, tryRead),
-  ].sort((a, b) => (a.start < b.start ? -1 : 1));
+  const mapped = [...objects.map(objectModule), ...regions.map((region) => regionModule(region, tryRead))];
+  // What a program says of generated code must not stand in the way of what is mapped from files.
+  const generated = jitModules(objects, tryRead).filter(
+    ({ start, end }) => !mapped.some((module) => start < module.end && end > module.start),
+  );
+  return [...mapped, ...generated].sort((a, b) => (a.start < b.start ? -1 : 1));
 }
 
 function objectModule(object: UnwindObject): UnwindModule {
