@@ -1,47 +1,75 @@
-// Bundles the command line into dist/suture.mjs and the library into dist/index.mjs, with its types in dist/types.
-// A cold start must not walk node_modules: dist/suture.mjs holds the commands' flags only, and each command loads the
-// chunk that it needs. koffi stays outside (native code). With --no-types the types stay as they are.
+// Bundles the commands into dist/commands.cjs, with V8's bytecode of them beside it, and the library into
+// dist/index.mjs, with its types in dist/types. A cold start must not walk node_modules, and a command that runs for a
+// fraction of a second must not compile what it runs. koffi stays outside (native code). With --no-types the types stay
+// as they are.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-/** LibcarePlus's commands; libcare-cc is a shell script. */
-const compat = ['libcare-ctl', 'libcare-patch-make', 'libcare-dump', 'libcare-client', 'libcare-server'];
-const { metafile } = await build({
+const dist = join(root, 'dist');
+const require = createRequire(import.meta.url);
+const settings = {
   absWorkingDir: root,
-  entryPoints: {
-    suture: 'src/cli/main.ts',
-    index: 'src/index.ts',
-    ...Object.fromEntries(compat.map((name) => [name, `src/compat/${name}.ts`])),
-  },
-  outdir: 'dist',
-  outExtension: { '.js': '.mjs' },
-  chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
-  splitting: true,
-  metafile: true,
   platform: 'node',
   target: 'node20',
-  format: 'esm',
   external: ['koffi'],
   legalComments: 'none',
   logLevel: 'warning',
-  // A bundled CommonJS package calls require; an ES module has none of its own.
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
-});
-for (const name of readdirSync(join(root, 'dist/chunks'))) {
-  if (!(`dist/chunks/${name}` in metafile.outputs)) rmSync(join(root, 'dist/chunks', name));
+};
+mkdirSync(dist, { recursive: true });
+await bundleCommands();
+await bundleLibrary();
+
+async function bundleCommands() {
+  const { outputFiles } = await build({
+    ...settings,
+    entryPoints: ['src/commands.ts'],
+    outfile: 'dist/commands.cjs',
+    format: 'cjs',
+    write: false,
+    define: { 'import.meta.url': '__filename' },
+  });
+  const code = outputFiles[0].text.replaceAll(/[^\0-\x7f]/g, '?'); // esbuild leaves such characters in comments only
+  const text = `${code}// sha256 ${createHash('sha256').update(code).digest('hex')}\n`;
+  const { scriptOf, bytecodeFile } = require('../bin/run.cjs');
+  for (const name of readdirSync(dist)) if (name.endsWith('.bytecode')) rmSync(join(dist, name));
+  // By default V8 compiles a function when it is first called: here it is to compile all of them.
+  setFlagsFromString('--no-lazy');
+  const script = scriptOf(text);
+  setFlagsFromString('--lazy');
+  // Those that run meanwhile find the old files or the new ones, whole.
+  put(bytecodeFile(text), script.createCachedData());
+  put(join(dist, 'commands.cjs'), text);
+}
+
+async function bundleLibrary() {
+  await build({
+    ...settings,
+    entryPoints: ['src/index.ts'],
+    outfile: 'dist/index.mjs',
+    format: 'esm',
+    // A bundled CommonJS package calls require; an ES module has none of its own.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+  });
+}
+
+function put(path, content) {
+  writeFileSync(`${path}.new`, content);
+  renameSync(`${path}.new`, path);
 }
 
 if (!process.argv.includes('--no-types')) {
-  rmSync(join(root, 'dist/types'), { recursive: true, force: true });
-  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  rmSync(join(dist, 'types'), { recursive: true, force: true });
+  const tsc = require.resolve('typescript/bin/tsc');
   const types = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], {
     cwd: root,
     stdio: 'inherit',

@@ -44,6 +44,9 @@ const PACKAGES_OF_FILE: Readonly<Record<string, readonly string[]>> = {
 /** The library's face: may import every engine folder, not the command line. */
 const LIBRARY_FACE = 'index.ts';
 
+/** The commands' entry: may import the faces only. */
+const COMMANDS = 'commands.ts';
+
 /** Folders of commands, which the library does not need. */
 const FACES: ReadonlySet<string> = new Set(['cli', 'compat']);
 
@@ -89,6 +92,9 @@ function importViolation(path: string, specifier: string): string | undefined {
     return target !== undefined && !FACES.has(target.folder)
       ? undefined
       : say('the library does not need it');
+  }
+  if (path === COMMANDS) {
+    return target !== undefined && FACES.has(target.folder) ? undefined : say('it runs commands, no more');
   }
   const own = layerOf(path);
   if (own === undefined) return say(`folder ${top(path)} is not in the table of layers`);

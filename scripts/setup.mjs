@@ -34,7 +34,7 @@ export function ensureModules() {
 /** Bundles again if a source is newer than the bundle. */
 export function ensureBundle() {
   const sources = Math.max(newestBelow(join(root, 'src')), modified(join(root, 'package.json')));
-  if (modified(join(root, 'dist/suture.mjs')) > sources) return true;
+  if (modified(join(root, 'dist/commands.cjs')) > sources) return true;
   return run(process.execPath, ['scripts/bundle.mjs', '--no-types']);
 }
 

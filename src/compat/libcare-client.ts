@@ -32,4 +32,4 @@ function main(voice: Voice): Promise<number> | number {
   });
 }
 
-await ended('libcare-client', main);
+export const command = (): Promise<void> => ended('libcare-client', main);

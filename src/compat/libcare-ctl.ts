@@ -31,4 +31,4 @@ async function main(voice: Voice): Promise<number> {
   }
 }
 
-await ended('libcare-ctl', main);
+export const command = (): Promise<void> => ended('libcare-ctl', main);

@@ -58,4 +58,4 @@ function text(short: string) {
   return { type: 'string' as const, short };
 }
 
-await ended('libcare-dump', main);
+export const command = (): Promise<void> => ended('libcare-dump', main);

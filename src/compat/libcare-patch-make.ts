@@ -212,4 +212,4 @@ async function main(voice: Voice): Promise<number> {
   return await makePatches(request, voice, progress);
 }
 
-await ended('libcare-patch-make', main);
+export const command = (): Promise<void> => ended('libcare-patch-make', main);

@@ -200,4 +200,4 @@ async function main(voice: Voice): Promise<number> {
   }
 }
 
-await ended('libcare-server', main);
+export const command = (): Promise<void> => ended('libcare-server', main);

@@ -27,7 +27,7 @@ const commands = [];
 function startCommandLine() {
   // Into files: what a command has printed is there when it says that it has ended.
   const outputs = ['stdout', 'stderr'].map((name) => openSync(`/tmp/suture-${name}`, 'w+'));
-  const child = fork('/project/test/aarch64/command-line.mjs', ['/tmp/suture/dist/suture.mjs'], {
+  const child = fork('/project/test/aarch64/command-line.mjs', ['/tmp/suture/bin/run.cjs'], {
     cwd: '/tmp',
     stdio: ['ignore', ...outputs, 'ipc'],
   });
@@ -118,7 +118,7 @@ const operations = {
 
 // From memory: a folder of the host costs a round trip for every look at it.
 mkdirSync('/tmp/suture');
-cpSync('/project/dist', '/tmp/suture/dist', { recursive: true });
+for (const folder of ['bin', 'dist']) cpSync(`/project/${folder}`, `/tmp/suture/${folder}`, { recursive: true });
 symlinkSync('/node_modules', '/tmp/suture/node_modules');
 copyFileSync('/project/package.json', '/tmp/suture/package.json');
 say({ ready: process.version });

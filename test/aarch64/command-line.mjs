@@ -1,17 +1,15 @@
 // The command line again and again in one process: under emulation a cold start takes seconds. Each message holds the
 // words of one command; the answer, when it has ended, is its exit code.
-import { pathToFileURL } from 'node:url';
+import { createRequire } from 'node:module';
 
-const entry = pathToFileURL(process.argv[2]).href;
-let runs = 0;
+const run = createRequire(import.meta.url)(process.argv[2]);
 process.on('message', async ({ args, cwd }) => {
   process.argv.length = 2;
   process.argv.push(...args);
   process.exitCode = undefined;
   process.chdir(cwd);
   try {
-    // The entry is evaluated each time; what it imports stays.
-    await import(`${entry}?run=${runs++}`);
+    await run('suture');
   } catch (error) {
     console.error(error);
     process.exitCode = -1;

@@ -104,7 +104,7 @@ export class Guest {
 
   /** The command line of this checkout, in a process of its own as a user starts it. */
   sutureAlone(args: readonly string[], options: { cwd?: string; seconds?: number } = {}): Promise<Finished> {
-    return this.run(['/bin/node', '/tmp/suture/dist/suture.mjs', ...args], options);
+    return this.run(['/bin/node', '/tmp/suture/bin/suture', ...args], options);
   }
 
   /** The same in a process that ran the commands before: it is warm. One after the other. */
