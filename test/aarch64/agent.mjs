@@ -118,7 +118,8 @@ const operations = {
 
 // From memory: a folder of the host costs a round trip for every look at it.
 mkdirSync('/tmp/suture');
-for (const folder of ['bin', 'dist']) cpSync(`/project/${folder}`, `/tmp/suture/${folder}`, { recursive: true });
+for (const folder of ['bin', 'dist'])
+  cpSync(`/project/${folder}`, `/tmp/suture/${folder}`, { recursive: true });
 symlinkSync('/node_modules', '/tmp/suture/node_modules');
 copyFileSync('/project/package.json', '/tmp/suture/package.json');
 say({ ready: process.version });
