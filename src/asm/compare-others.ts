@@ -1,5 +1,6 @@
 /** Differences that are neither functions nor variables, and constructs of changed functions that a patch cannot hold. */
 import type { Comparison } from './compare.ts';
+import { compareStarters } from './compare-starters.ts';
 import type { FunctionDifference, OtherDifference } from './difference.ts';
 import { throughAliases } from './match.ts';
 import { type SourcePlace, sourcePlaceAt, sourcePlaceBehind, sourcePlaceOf } from './source-place.ts';
@@ -13,7 +14,7 @@ export function compareOthers(
   const found = [
     ...fileScopeAsm(comparison),
     ...versions(comparison),
-    ...starters(comparison, functions),
+    ...compareStarters(comparison, functions),
     ...looseData(comparison),
     ...aliases(comparison),
     ...resolvers(comparison, functions),
@@ -58,50 +59,6 @@ function* versions({ original, patched }: Comparison): Generator<OtherDifference
   for (const version of new Set([...before, ...after])) {
     if (before.has(version) && after.has(version)) continue;
     yield { kind: 'symbol-version', what: `symbol version ${version} is added or removed`, symbol: version };
-  }
-}
-
-/** Entries of .init_array and its kin, as text with the original's names: the symbols that they name. */
-function starterEntries(unit: AsmUnit, nameOf: (symbol: number) => string): Map<string, number> {
-  const entries = new Map<string, number>();
-  for (const block of unit.parts.blocks) {
-    if (block.section.use !== 'starters' || block.fileScopeAsm) continue;
-    for (const symbol of unit.references(block)) {
-      entries.set(`${block.section.name} ${nameOf(symbol)}`, symbol);
-    }
-  }
-  return entries;
-}
-
-function* starters(
-  comparison: Comparison,
-  functions: readonly FunctionDifference[],
-): Generator<OtherDifference> {
-  const { original, patched, pairing } = comparison;
-  const before = starterEntries(original, (symbol) => original.symbolName(symbol));
-  const after = starterEntries(patched, (symbol) => {
-    const counterpart = pairing.toOriginal[symbol]!;
-    return counterpart < 0 ? patched.symbolName(symbol) : original.symbolName(counterpart);
-  });
-  const about = (unit: AsmUnit, symbol: number): Pick<OtherDifference, 'place' | 'symbol'> => ({
-    place: sourcePlaceOf(unit, unit.blockOf(symbol)),
-    symbol: unit.symbolName(symbol),
-  });
-  for (const [entry, symbol] of after) {
-    if (before.has(entry)) continue;
-    const what = `${entry} is added: it would have to run`;
-    yield { kind: 'constructor', what, ...about(patched, symbol) };
-  }
-  for (const [entry, symbol] of before) {
-    if (after.has(entry)) continue;
-    yield { kind: 'constructor', what: `${entry} is removed`, ...about(original, symbol) };
-  }
-  const changed = new Set(functions.filter((f) => f.kind === 'changed').map((f) => f.name));
-  for (const [entry, symbol] of after) {
-    const [section = '', name = ''] = entry.split(' ');
-    if (!before.has(entry) || !changed.has(name) || /fini|dtors/.test(section)) continue;
-    const what = `${name} is changed, but it ran when the program was started and will not run again`;
-    yield { kind: 'constructor', what, ...about(patched, symbol) };
   }
 }
 

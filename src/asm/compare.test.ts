@@ -318,6 +318,23 @@ const cases: Record<string, Case> = {
     new: ['more'],
     other: ['constructor', 'constructor'],
   },
+  'a function is changed that only a constructor calls': {
+    original: `int v; NOINLINE static void deep(void) { v = 1; } NOINLINE static void step(void) { deep(); deep(); }
+      __attribute__((constructor)) static void begin(void) { step(); v++; } int f(void) { return v; }`,
+    patched: `int v; NOINLINE static void deep(void) { v = 2; } NOINLINE static void step(void) { deep(); deep(); }
+      __attribute__((constructor)) static void begin(void) { step(); v++; } int f(void) { return v; }`,
+    flags: ['-O0'],
+    changed: ['deep'],
+    other: ['constructor'],
+  },
+  'a function is changed that a constructor calls, and others': {
+    original: `int v; NOINLINE static void step(int n) { v = n; }
+      __attribute__((constructor)) static void begin(void) { step(1); } int f(void) { step(2); return v; }`,
+    patched: `int v; NOINLINE static void step(int n) { v = n + 1; }
+      __attribute__((constructor)) static void begin(void) { step(1); } int f(void) { step(2); return v; }`,
+    flags: ['-O0'],
+    changed: ['step'],
+  },
   'an indirect function resolves otherwise': {
     original: `static int one(void) { return 1; } static int two(void) { return 2; } int v;
       static void *choose(void) { return v ? one : two; } int f(void) __attribute__((ifunc("choose")));`,

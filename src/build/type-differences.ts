@@ -5,7 +5,12 @@
 import { inflateSync } from 'node:zlib';
 import { SutureError } from '../base/errors.ts';
 import { debugSectionsOf } from '../dwarf/debug-sections.ts';
-import { compareTypes, type SignatureChange, type TypeChange } from '../dwarf/type-changes.ts';
+import {
+  compareTypes,
+  type SignatureChange,
+  type TypeChange,
+  type VariableTypeChange,
+} from '../dwarf/type-changes.ts';
 import { readTypeInfo, type TypeInfo, type TypeLayout } from '../dwarf/types.ts';
 import type { ElfImage } from '../elf/image.ts';
 import type { Acceptance } from './acceptance.ts';
@@ -35,7 +40,11 @@ export function typeDifferences(
     if (before === undefined || after === undefined) return { refused, warnings, signatures };
     for (const change of compareTypes(before, after)) {
       if (change.kind === 'signature') signatures.set(change.function, change);
-      if (!isLayout(change, before, after)) warnings.push(inWords(unit, change));
+      if (change.kind === 'variable') {
+        if (sameMeaning(change.before, change.after)) warnings.push(inWords(unit, change));
+        else if (acceptance.data(plainName(change))) warnings.push(acceptedVariable(unit, change));
+        else refused.push(refusedVariable(unit, change, words.declared(plainName(change))));
+      } else if (!isLayout(change, before, after)) warnings.push(inWords(unit, change));
       else if (acceptance.layout(change.type)) warnings.push(acceptedLayout(unit, change));
       else refused.push(refusedLayout(unit, change, words.declared(change.type)));
     }
@@ -71,6 +80,36 @@ function isRenumbered(was: TypeLayout, is: TypeLayout): boolean {
     const number = numbers.get(name);
     return number !== undefined && number !== bitOffset && !(isLast(name, was) && isLast(name, is));
   });
+}
+
+/**
+ * What a pointer may be used for is no matter of what it holds; a function keeps its address whatever it takes; and an
+ * array's length is seen where the array is defined.
+ */
+function sameMeaning(before: string, after: string): boolean {
+  const plain = (type: string): string =>
+    type.replaceAll(/\b(const|volatile) /g, '').replace(/^.*\) (\*(\[\d*\])*)$/s, 'function $1');
+  const [was, is] = [plain(before), plain(after)];
+  const element = (type: string): string => type.replace(/\[\d*\]/, '[]');
+  return was === is || ((was.includes('[]') || is.includes('[]')) && element(was) === element(is));
+}
+
+/** As the source calls it: a static local is reported with its function. */
+const plainName = ({ variable }: VariableTypeChange): string => variable.replace(/ in .*/s, '');
+
+function acceptedVariable(unit: string, { variable, before, after }: VariableTypeChange): string {
+  return `${unit}: accepted: the type of ${variable} changes from ${before} to ${after}; the new code reads what running processes hold as ${after}`;
+}
+
+function refusedVariable(unit: string, change: VariableTypeChange, declared: string | undefined): Refused {
+  const { variable, before, after } = change;
+  const name = plainName(change);
+  return {
+    unit,
+    what: `the type of ${variable} changes from ${before} to ${after}, and running processes hold what it was`,
+    where: declared ?? name,
+    remedy: `keep the variable as it is and add a new one beside it; if what it holds means the same by both types, --accept-data ${name}`,
+  };
 }
 
 function layoutInWords({ type, sizes, fields }: LayoutChange): string {

@@ -37,6 +37,7 @@ export const DW_TAG = {
 } as const;
 
 export const DW_AT = {
+  location: 0x02,
   name: 0x03,
   byte_size: 0x0b,
   bit_offset: 0x0c,

@@ -112,6 +112,26 @@ describe('type information', () => {
     ]);
   });
 
+  it('knows static locals from automatic ones', () => {
+    const before = `
+      int *use(int n) {
+        static int count; static _Thread_local short each; int automatic = 3; static int other; int *at = &other;
+        for (;;) { static char deep; if ((count += n) > automatic + deep++ + each++) return at; }
+      }`;
+    for (const flags of [['-g'], ['-g', '-O2'], ['-gdwarf-4', '-O2'], ['-gdwarf-4']]) {
+      assert.deepEqual(
+        [...typesOf(before, flags).variables].sort(),
+        [
+          ['count in use', 'int'],
+          ['deep in use', 'char'],
+          ['each in use', 'short int'],
+          ['other in use', 'int'],
+        ],
+        flags.join(' '),
+      );
+    }
+  });
+
   it('sees a changed type behind an unchanged typedef', () => {
     const before =
       'typedef int count; struct s { count n; }; struct s x; int f(struct s *p) { return p->n; }';

@@ -38,7 +38,7 @@ export interface Signature {
 export interface TypeInfo {
   readonly types: ReadonlyMap<string, TypeLayout>;
   readonly functions: ReadonlyMap<string, Signature>;
-  /** Type of each variable with static storage duration, by symbol name. */
+  /** Type of each variable with static storage duration, by symbol name; `count in f` for a static local of f. */
   readonly variables: ReadonlyMap<string, string>;
 }
 
@@ -123,6 +123,19 @@ class TypeReader {
       .map((child) => (child.tag === DW_TAG.unspecified_parameters ? '...' : this.#typeOf(child)));
     const returning = die.attributes.has(DW_AT.type) ? die : (origin ?? die);
     this.found.functions.set(name, { name, returns: this.#typeOf(returning), parameters });
+    this.#collectLocals(die, name);
+  }
+
+  #collectLocals(die: Die, symbol: string): void {
+    for (const child of die.children) {
+      if (child.tag === DW_TAG.lexical_block) this.#collectLocals(child, symbol);
+      if (child.tag !== DW_TAG.variable || !isStatic(child)) continue;
+      const origin = this.#referred(child, DW_AT.abstract_origin);
+      const name = nameOf(child) ?? (origin && nameOf(origin));
+      if (name === undefined) continue;
+      const typed = child.attributes.has(DW_AT.type) ? child : (origin ?? child);
+      this.found.variables.set(`${name} in ${symbol}`, this.#typeOf(typed));
+    }
   }
 
   #collectVariable(die: Die): void {
@@ -260,6 +273,23 @@ class TypeReader {
 const isScope = (tag: number): boolean => tag === DW_TAG.namespace || KIND_OF_TAG.has(tag);
 const isReference = (value: AttributeValue | undefined): value is { readonly die: number } =>
   typeof value === 'object' && 'die' in value;
+
+/** Whether it is at one place for as long as the program, or the thread, lasts. DWARF 5, 2.6.1.1.2; 2.5.1.1. */
+function isStatic(die: Die): boolean {
+  const location = die.attributes.get(DW_AT.location);
+  if (!(location instanceof Uint8Array)) return false;
+  const last = location[location.length - 1];
+  switch (location[0]) {
+    // Followed by DW_OP_stack_value it is the value of a pointer that has no place of its own.
+    case 0x03: // DW_OP_addr
+      return location.length === 9;
+    case 0xa1: // DW_OP_addrx
+    case 0xfb: // DW_OP_GNU_addr_index
+      return last !== 0x9f; // DW_OP_stack_value
+    default:
+      return last === 0x9b || last === 0xe0; // DW_OP_form_tls_address, DW_OP_GNU_push_tls_address
+  }
+}
 
 function nameOf(die: Die): string | undefined {
   const name = die.attributes.get(DW_AT.name);

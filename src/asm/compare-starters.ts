@@ -1,0 +1,90 @@
+/** Functions that run when the program is started or ends: added, removed, or changed after they have run. */
+import type { Comparison } from './compare.ts';
+import type { FunctionDifference, OtherDifference } from './difference.ts';
+import { sourcePlaceOf } from './source-place.ts';
+import type { AsmUnit, Block } from './unit.ts';
+
+/** Entries of .init_array and its kin, as text with the original's names: the symbols that they name. */
+function starterEntries(unit: AsmUnit, nameOf: (symbol: number) => string): Map<string, number> {
+  const entries = new Map<string, number>();
+  for (const block of unit.parts.blocks) {
+    if (block.section.use !== 'starters' || block.fileScopeAsm) continue;
+    for (const symbol of unit.references(block)) {
+      entries.set(`${block.section.name} ${nameOf(symbol)}`, symbol);
+    }
+  }
+  return entries;
+}
+
+const ranBefore = (name: string): string =>
+  `${name} is changed, but it ran when the program was started and will not run again`;
+
+/** Static functions that change and that nothing of the fixed source calls but what runs when the program is started. */
+function* onlyForStarters(
+  { patched, patchedUsers }: Comparison,
+  functions: readonly FunctionDifference[],
+  starting: ReadonlySet<Block>,
+): Generator<{ block: Block; symbol: number }> {
+  const isStarting = (block: Block, seen: ReadonlySet<Block>): boolean => {
+    if (starting.has(block)) return true;
+    const symbol = patched.blockSymbol(block);
+    if (block.kind !== 'function' || symbol < 0 || patched.linkage(symbol) !== 'local') return false;
+    const users = patchedUsers
+      .of(block)
+      // An exception table tells of a function, and runs nothing.
+      .filter((user) => user.section.use !== 'exceptions' && !seen.has(user));
+    return users.length > 0 && users.every((user) => isStarting(user, new Set([...seen, block])));
+  };
+  for (const { kind, name, patchedName, linkage } of functions) {
+    if (kind !== 'changed' || linkage !== 'local') continue;
+    const symbol = patched.symbol(patchedName ?? name);
+    const block = patched.blockOf(symbol);
+    if (block !== undefined && !starting.has(block) && isStarting(block, new Set())) yield { block, symbol };
+  }
+}
+
+export function* compareStarters(
+  comparison: Comparison,
+  functions: readonly FunctionDifference[],
+): Generator<OtherDifference> {
+  const { original, patched, pairing } = comparison;
+  const before = starterEntries(original, (symbol) => original.symbolName(symbol));
+  const after = starterEntries(patched, (symbol) => {
+    const counterpart = pairing.toOriginal[symbol]!;
+    return counterpart < 0 ? patched.symbolName(symbol) : original.symbolName(counterpart);
+  });
+  const about = (unit: AsmUnit, symbol: number): Pick<OtherDifference, 'place' | 'symbol'> => ({
+    place: sourcePlaceOf(unit, unit.blockOf(symbol)),
+    symbol: unit.symbolName(symbol),
+  });
+  for (const [entry, symbol] of after) {
+    if (before.has(entry)) continue;
+    const what = `${entry} is added: it would have to run`;
+    yield { kind: 'constructor', what, ...about(patched, symbol) };
+  }
+  for (const [entry, symbol] of before) {
+    if (after.has(entry)) continue;
+    yield { kind: 'constructor', what: `${entry} is removed`, ...about(original, symbol) };
+  }
+  const changed = new Set(functions.filter((f) => f.kind === 'changed').map((f) => f.name));
+  for (const [entry, symbol] of after) {
+    const [section = '', name = ''] = entry.split(' ');
+    if (!before.has(entry) || !changed.has(name) || /fini|dtors/.test(section)) continue;
+    yield { kind: 'constructor', what: ranBefore(name), ...about(patched, symbol) };
+  }
+  const starting = new Set<Block>();
+  for (const [entry, symbol] of after) {
+    const block = patched.blockOf(symbol);
+    if (block !== undefined && !/fini|dtors/.test(entry.split(' ')[0] ?? '')) starting.add(block);
+  }
+  for (const { block, symbol } of onlyForStarters(comparison, functions, starting)) {
+    const counterpart = pairing.toOriginal[symbol]!;
+    const what = ranBefore(counterpart < 0 ? patched.symbolName(symbol) : original.symbolName(counterpart));
+    yield {
+      kind: 'constructor',
+      what,
+      place: sourcePlaceOf(patched, block),
+      symbol: patched.symbolName(symbol),
+    };
+  }
+}

@@ -1,0 +1,3 @@
+#include "shared.h"
+
+int other(int n) { return ticket(n); }

@@ -1,0 +1,4 @@
+#include "part.h"
+
+void other(int n) { Part part{n}; }
+Whole *make() { return new Whole; }

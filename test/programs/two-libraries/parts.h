@@ -1,0 +1,2 @@
+int encode(int n);
+int digit(int n);
