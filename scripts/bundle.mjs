@@ -3,17 +3,17 @@
 // fraction of a second must not compile what it runs. koffi stays outside (native code). With --no-types the types stay
 // as they are.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { build } from 'esbuild';
+import { commonJs } from './bytecode.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const require = createRequire(import.meta.url);
+const { bytecodeFile } = require('../bin/run.cjs');
 const settings = {
   absWorkingDir: root,
   bundle: true,
@@ -28,24 +28,10 @@ await bundleCommands();
 await bundleLibrary();
 
 async function bundleCommands() {
-  const { outputFiles } = await build({
-    ...settings,
-    entryPoints: ['src/commands.ts'],
-    outfile: 'dist/commands.cjs',
-    format: 'cjs',
-    write: false,
-    define: { 'import.meta.url': '__filename' },
-  });
-  const code = outputFiles[0].text.replaceAll(/[^\0-\x7f]/g, '?'); // esbuild leaves such characters in comments only
-  const text = `${code}// sha256 ${createHash('sha256').update(code).digest('hex')}\n`;
-  const { scriptOf, bytecodeFile } = require('../bin/run.cjs');
+  const { text, bytecode } = await commonJs('src/commands.ts', settings);
   for (const name of readdirSync(dist)) if (name.endsWith('.bytecode')) rmSync(join(dist, name));
-  // By default V8 compiles a function when it is first called: here it is to compile all of them.
-  setFlagsFromString('--no-lazy');
-  const script = scriptOf(text);
-  setFlagsFromString('--lazy');
   // Those that run meanwhile find the old files or the new ones, whole.
-  put(bytecodeFile(text), script.createCachedData());
+  put(bytecodeFile(text), bytecode);
   put(join(dist, 'commands.cjs'), text);
 }
 
