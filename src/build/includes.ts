@@ -21,10 +21,10 @@ interface Includes {
 const HEADER = /\.(h|hh|hpp|hxx|inc|inl|def|tbl|x)$/i;
 
 const DIRECTIVE =
-  /^[ \t]*(?:#|%:|\?\?=)[ \t]*(?:include|include_next|import|embed)\b[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>|(\S))/gm;
+  /^[ \t]*(?:#|%:|\?\?=)[ \t]*(?:include|include_next|import|embed)\b[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>|(\S))/;
 
 /** A macro may hold the name of a file that is included by it. */
-const DEFINITION = /^[ \t]*(?:#|%:)[ \t]*define\b.*["<][^">\n]+\.\w+[">].*/gm;
+const DEFINITION = /^[ \t]*(?:#|%:|\?\?=)[ \t]*define\b.*["<][^">\n]+\.\w+[">].*/;
 
 function definedNames(text: string): string[] {
   return [...text.matchAll(/["<]([^"<>\n]+\.\w+)[">]/g)].map((match) => match[1]!);
@@ -36,30 +36,87 @@ const withoutComments = (text: string): string =>
     part.startsWith('/') ? ' ' : part,
   );
 
+/**
+ * Lines of a source that may be directives which matter here, continued ones joined. Sources are megabytes and such
+ * lines few: they are found by their mark.
+ */
+function* directiveLines(text: string): Generator<string> {
+  // Other spellings of the mark, whole or with a line's end inside (C11, 5.1.1.2 and 6.4.6).
+  if (/%:|\?\?=|[%?]\\\r?\n/.test(text)) {
+    yield* text.replace(/\\\r?\n/g, '').split('\n');
+    return;
+  }
+  for (let mark = text.indexOf('#'); mark >= 0; mark = text.indexOf('#', mark + 1)) {
+    let first = mark + 1;
+    while (isBlank(text.charCodeAt(first))) first++;
+    if (!FIRST_LETTERS.has(text.charCodeAt(first))) continue;
+    let before = mark - 1;
+    while (isBlank(text.charCodeAt(before))) before--;
+    if (before >= 0 && text.charCodeAt(before) !== NEWLINE) continue;
+    yield joinedLine(text, mark);
+  }
+}
+
+/** The line from `start` on, with those that continue it. */
+function joinedLine(text: string, start: number): string {
+  let line = '';
+  for (let from = start; ; ) {
+    const newline = text.indexOf('\n', from);
+    const end = newline < 0 ? text.length : newline;
+    const last = end - 1 - (text[end - 1] === '\r' ? 1 : 0);
+    if (newline < 0 || text[last] !== '\\') return line + text.slice(from, end);
+    line += text.slice(from, last);
+    from = end + 1;
+  }
+}
+
+const NEWLINE = 0x0a;
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
+/** Of include, import, embed and define; a backslash may continue the line. */
+const FIRST_LETTERS: ReadonlySet<number> = new Set([...'ied\\'].map((letter) => letter.charCodeAt(0)));
+
 /** How a macro might spell the file: of headers the stem, of others the whole name as the end of a path or argument. */
-function spelling(file: string): string {
+function spelling(file: string): Spelling {
   const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const name = path.basename(file);
-  return HEADER.test(name) ? escaped(name.replace(HEADER, '')) : `["</(]${escaped(name)}[">)]`;
+  if (!HEADER.test(name)) return { part: name, whole: new RegExp(`["</(]${escaped(name)}[">)]`) };
+  const stem = name.replace(HEADER, '');
+  return { part: stem, whole: new RegExp(escaped(stem)) };
+}
+
+interface Spelling {
+  /** Occurs in whatever `whole` matches, and is found faster. */
+  readonly part: string;
+  readonly whole: RegExp;
+}
+
+/** At most this is true of a file and of what it includes. */
+interface Quiet {
+  readonly computed: boolean;
+  readonly mentions: boolean;
 }
 
 /** What is known of files as units see them that search the same folders. */
 interface Search {
   readonly folders: readonly string[];
-  readonly answers: Map<string, boolean>;
+  /** Files from which a file looked for is reached. */
+  readonly reaching: Set<string>;
+  /** Files from which none is. */
+  readonly quiet: Map<string, Quiet>;
   /** Real paths of what a file may include. */
   readonly included: Map<string, readonly string[]>;
+  /** Real paths that a name has in the folders. */
+  readonly places: Map<string, readonly string[]>;
 }
 
 export class IncludeScan {
   readonly #wanted: ReadonlySet<string>;
   readonly #wantedNames: ReadonlySet<string>;
   /** What a macro that names one of the files would have to spell somewhere. */
-  readonly #spelling: RegExp;
+  readonly #spellings: readonly Spelling[];
   readonly #includes = new Map<string, Includes>();
   readonly #realPaths = new Map<string, string | undefined>();
-  /** Names in folders; none in those that cannot be read. */
-  readonly #listings = new Map<string, ReadonlySet<string>>();
+  readonly #listings = new Map<string, ReadonlySet<string> | undefined>();
   /** By folders searched. */
   readonly #searches = new Map<string, Search>();
 
@@ -70,7 +127,7 @@ export class IncludeScan {
   constructor(wanted: Iterable<string>, appearing: Iterable<string>) {
     this.#wanted = new Set(wanted);
     this.#wantedNames = new Set([...appearing].map((file) => path.basename(file)));
-    this.#spelling = new RegExp([...this.#wanted, ...this.#wantedNames].map(spelling).join('|') || '(?!)');
+    this.#spellings = [...this.#wanted, ...this.#wantedNames].map(spelling);
   }
 
   /** Whether the unit may read one of the files, as part of its source or of what that includes. */
@@ -78,85 +135,120 @@ export class IncludeScan {
     const absolute = (folder: string): string => path.resolve(unit.directory, folder);
     const folders = [...unit.command.include.quote, ...unit.command.include.angle].map(absolute);
     const key = JSON.stringify(folders);
-    const search = this.#searches.get(key) ?? { folders, answers: new Map(), included: new Map() };
+    const search = this.#searches.get(key) ?? {
+      folders,
+      reaching: new Set(),
+      quiet: new Map(),
+      included: new Map(),
+      places: new Map(),
+    };
     this.#searches.set(key, search);
-    const forced = unit.command.include.forced.flatMap((name) => this.#places(name, unit.directory, folders));
+    const forced = unit.command.include.forced.flatMap((name) => this.#places(name, unit.directory, search));
     const defined = unit.command.options
       .flatMap(definedNames)
-      .flatMap((name) => this.#places(name, unit.directory, folders));
+      .flatMap((name) => this.#places(name, unit.directory, search));
     const told = unit.command.options.some((option) => this.#spells(option));
     return [unit.source, ...forced, ...defined].some((file) => this.#reaches(file, search, told));
   }
 
   #spells(text: string): boolean {
-    return this.#spelling.test(text);
+    return this.#spellings.some(({ part, whole }) => text.includes(part) && whole.test(text));
   }
 
-  /** Walks without recursion: include chains of generated headers can be long. */
   #reaches(start: string, search: Search, told: boolean): boolean {
-    const { answers } = search;
     const first = this.#real(start);
     if (first === undefined) return false;
+    const found = this.#walk(first, search, told, true) ?? this.#walk(first, search, told, false);
+    if (found === true) search.reaching.add(first);
+    return found === true;
+  }
+
+  /**
+   * Walks without recursion: include chains of generated headers can be long. `shortly`: passing over what earlier walks
+   * found quiet; undefined if that leaves the answer open.
+   */
+  #walk(first: string, search: Search, told: boolean, shortly: boolean): boolean | undefined {
+    const { reaching, quiet } = search;
     const seen = new Set([first]);
     const open = [first];
     let computed = false;
-    let mentioned = told;
+    let mentions = false;
+    // A file that includes by macro, and another one that names what is looked for, count together.
+    const isHit = (): boolean => computed && (mentions || told);
+    let isExact = true;
     for (let file = open.pop(); file !== undefined; file = open.pop()) {
-      if (this.#wanted.has(file) || answers.get(file) === true) return this.#answer(answers, first);
+      if (this.#wanted.has(file) || reaching.has(file)) return true;
       const includes = this.#includesOf(file);
       computed ||= includes.computed;
-      mentioned ||= includes.mentions;
-      if ((computed && mentioned) || includes.appearing) return this.#answer(answers, first);
+      mentions ||= includes.mentions;
+      if (includes.appearing) return true;
       for (const place of this.#includedBy(file, includes, search)) {
-        if (seen.has(place) || answers.get(place) === false) continue;
+        if (seen.has(place)) continue;
         seen.add(place);
-        open.push(place);
+        const known = shortly ? quiet.get(place) : undefined;
+        if (known === undefined) {
+          open.push(place);
+          continue;
+        }
+        isExact &&= (computed || !known.computed) && (mentions || !known.mentions);
+        computed ||= known.computed;
+        mentions ||= known.mentions;
       }
+      if (isHit()) return isExact ? true : undefined;
     }
-    // A file that includes by macro, or that names what is looked for, may count together with another one.
-    if (!computed && !mentioned) for (const file of seen) answers.set(file, false);
+    const facts: Quiet = { computed, mentions };
+    for (const file of seen) if (!quiet.has(file)) quiet.set(file, facts);
     return false;
   }
 
-  #includedBy(file: string, { names }: Includes, { folders, included }: Search): readonly string[] {
-    const known = included.get(file);
+  #includedBy(file: string, { names }: Includes, search: Search): readonly string[] {
+    const known = search.included.get(file);
     if (known !== undefined) return known;
     const beside = path.dirname(file);
-    const places = [...new Set(names.flatMap((name) => this.#places(name, beside, folders)))];
-    included.set(file, places);
-    return places;
+    const places = new Set<string>();
+    for (const name of names) for (const place of this.#places(name, beside, search)) places.add(place);
+    const all = [...places];
+    search.included.set(file, all);
+    return all;
   }
 
-  #answer(answers: Map<string, boolean>, file: string): true {
-    answers.set(file, true);
-    return true;
+  #places(name: string, beside: string, { folders, places }: Search): readonly string[] {
+    if (name.startsWith('/')) return this.#placesIn([''], name);
+    let found = places.get(name);
+    if (found === undefined) {
+      found = this.#placesIn(folders, name);
+      places.set(name, found);
+    }
+    const own = this.#placeIn(beside, name);
+    return own === undefined ? found : [own, ...found];
   }
 
-  #places(name: string, beside: string, folders: readonly string[]): string[] {
+  #placesIn(folders: readonly string[], name: string): string[] {
+    return folders.flatMap((folder) => this.#placeIn(folder, name) ?? []);
+  }
+
+  #placeIn(folder: string, name: string): string | undefined {
     const slash = name.lastIndexOf('/');
-    const last = name.slice(slash + 1);
-    const found: string[] = [];
-    for (const folder of name.startsWith('/') ? [''] : [beside, ...folders]) {
-      const file = `${folder}/${name}`;
-      // Most folders lack most names: a listing answers that for all names without asking the system.
-      if (!this.#namesIn(slash < 0 ? folder : file.slice(0, -last.length - 1)).has(last)) continue;
-      const real = this.#real(file);
-      if (real !== undefined) found.push(real);
-    }
-    return found;
+    // Most folders lack most names: a listing answers that for all names without asking the system.
+    const [holder, last] =
+      slash < 0 ? [folder, name] : [`${folder}/${name.slice(0, slash)}`, name.slice(slash + 1)];
+    return this.#namesIn(holder)?.has(last) === false ? undefined : this.#real(`${folder}/${name}`);
   }
 
-  #namesIn(folder: string): ReadonlySet<string> {
-    let names = this.#listings.get(folder);
-    if (names === undefined) {
-      try {
-        names = new Set(fs.readdirSync(folder === '' ? '/' : folder));
-      } catch {
-        names = new Set();
-      }
-      this.#listings.set(folder, names);
-    }
+  /** The names in a folder, none if there is no such folder; undefined if it cannot be listed. */
+  #namesIn(folder: string): ReadonlySet<string> | undefined {
+    if (this.#listings.has(folder)) return this.#listings.get(folder);
+    const names = this.#isAbsent(folder) ? NO_NAMES : listing(folder);
+    this.#listings.set(folder, names);
     return names;
+  }
+
+  /** Whether the folder above is known to have no such entry: most of what is asked for is nowhere. */
+  #isAbsent(folder: string): boolean {
+    const slash = folder.lastIndexOf('/');
+    const last = folder.slice(slash + 1);
+    if (slash < 0 || last === '' || last === '.' || last === '..') return false;
+    return this.#namesIn(folder.slice(0, slash))?.has(last) === false;
   }
 
   #real(file: string): string | undefined {
@@ -189,11 +281,16 @@ export class IncludeScan {
     }
     const names: string[] = [];
     let computed = false;
-    for (const [, quoted, angled, other] of text.replace(/\\\r?\n/g, '').matchAll(DIRECTIVE)) {
+    for (const line of directiveLines(text)) {
+      const directive = DIRECTIVE.exec(line);
+      if (directive === null) {
+        if (DEFINITION.test(line)) names.push(...definedNames(line));
+        continue;
+      }
+      const [, quoted, angled, other] = directive;
       if (other !== undefined) computed = true;
       else names.push(Buffer.from(quoted ?? angled ?? '', 'latin1').toString('utf8'));
     }
-    for (const [line] of text.matchAll(DEFINITION)) names.push(...definedNames(line));
     const appearing = names.some((name) => this.#wantedNames.has(path.basename(name)));
     return {
       names,
@@ -201,5 +298,16 @@ export class IncludeScan {
       mentions: this.#spells(text) && this.#spells(withoutComments(text)),
       appearing,
     };
+  }
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function listing(folder: string): ReadonlySet<string> | undefined {
+  try {
+    return new Set(fs.readdirSync(folder === '' ? '/' : folder));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? NO_NAMES : undefined;
   }
 }

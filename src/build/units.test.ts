@@ -122,3 +122,50 @@ test('a comment that names a source does not make the units of a computed includ
     ['named.c'],
   );
 });
+
+test('directives are found however they are written', (t) => {
+  const wanted = 'inc/deep.h';
+  const lines = {
+    blanks: '  #\t include\t"deep.h"',
+    digraph: '%:include "deep.h"',
+    trigraph: '??=include "deep.h"',
+    'split digraph': '%\\\n:include "deep.h"',
+    continued: 'int a;\n#include \\\n  <deep.h>',
+    'continued in the word': '#inc\\\r\nlude "deep.h"',
+    'behind the mark': '#\\\n include "deep.h"',
+    defined: '#define \\\n  H <deep.h>',
+    imported: '#import "deep.h"',
+    none: 'int a; #include "deep.h"',
+    'no directive': 'char *a = "deep.h";',
+  };
+  const names = Object.keys(lines);
+  const root = tree(t, {
+    ...SOURCES,
+    ...Object.fromEntries(names.map((name, i) => [`line${i}.c`, `${lines[name as keyof typeof lines]}\n`])),
+  });
+  const { units } = project(root, ...names.map((_, i) => `gcc -Iinc -c line${i}.c -o line${i}.o`));
+  const scan = new IncludeScan([path.join(root, wanted)], []);
+  assert.deepEqual(
+    names.filter((_, i) => !scan.mayRead(units[i]!)),
+    ['none', 'no directive'],
+  );
+});
+
+test('a computed include and the name of the file count together, in whatever order units are asked', (t) => {
+  const root = tree(t, {
+    'inc/wanted.h': '',
+    'inc/computed.h': '#include NAMED\n#include "plain.h"\n',
+    'inc/naming.h': '/* */ char *wanted;\n#include "plain.h"\n',
+    'inc/plain.h': '',
+    'a.c': '#include "computed.h"\n',
+    'b.c': '#include "naming.h"\n',
+    'c.c': '#include "naming.h"\n#include "computed.h"\n',
+    'd.c': '#include "plain.h"\n#include "naming.h"\n',
+  });
+  const { units } = project(root, ...[...'abcd'].map((name) => `gcc -Iinc -c ${name}.c -o ${name}.o`));
+  for (const order of [units, [...units].reverse()]) {
+    const scan = new IncludeScan([path.join(root, 'inc/wanted.h')], []);
+    const found = order.filter((unit) => scan.mayRead(unit)).map(({ sourceArgument }) => sourceArgument);
+    assert.deepEqual(found, ['c.c']);
+  }
+});
