@@ -5,7 +5,7 @@
 import type { Arch } from '../arch/arch.ts';
 import { archOfMachine } from '../arch/index.ts';
 import { SutureError } from '../base/errors.ts';
-import type { Vaddr } from '../bytes/address.ts';
+import { type Vaddr, vaddr } from '../bytes/address.ts';
 import { lastAtMost, sortedOrder } from '../bytes/sorted.ts';
 import {
   DF_1_PIE,
@@ -91,6 +91,14 @@ export class Base {
 
   get name(): string {
     return this.image.name;
+  }
+
+  /** Builds the indexes that every link asks for. */
+  prepare(): void {
+    this.symbols.named('');
+    this.symbols.files();
+    this.nextSymbol(vaddr(0n));
+    this.wordAt(vaddr(0n));
   }
 
   /** True when its code runs at its link-time addresses. */

@@ -59,7 +59,10 @@ export async function compareVersions(
   // The same bytes in, the same bytes out: most units that a header reaches are done here.
   if (original.equals(patched)) return { kind: 'same', warnings: [] };
   const command = assemblerCommand(unit);
-  const originalObject = await objectOf(baseObject, command, linked ?? original, `the original ${name}`);
+  const originalBegun = objectOf(baseObject, command, linked ?? original, `the original ${name}`);
+  const patchedBegun = hasTypes(patched) ? assembleUnit(command, patched, `the patched ${name}`) : undefined;
+  patchedBegun?.catch(() => {}); // told where it is wanted
+  const originalObject = await originalBegun;
   const arch = archOfMachine(originalObject.machine);
   if (arch === undefined)
     throw new SutureError(
@@ -78,7 +81,11 @@ export async function compareVersions(
     return leftOut.length > 0
       ? { kind: 'unselected', leftOut }
       : { kind: 'same', warnings: accepted.map((variable) => acceptedInWords(name, variable)) };
-  const types = await compareTypesOf(command, name, originalObject, patched, acceptance, words);
+  const patchedObject = await patchedBegun;
+  const types =
+    patchedObject === undefined
+      ? NO_TYPES
+      : typeDifferences(name, originalObject, patchedObject, acceptance, words);
   const refused = [...types.refused, ...unfit];
   if (refused.length > 0) return { kind: 'refused', refused };
   const composed = composeUnit(before, after, difference, selection);
@@ -121,18 +128,8 @@ function isOptimized({ command }: Unit): boolean {
 
 const NO_TYPES: TypeFindings = { refused: [], warnings: [], signatures: new Map() };
 
-async function compareTypesOf(
-  command: AssemblerCommand,
-  name: string,
-  originalObject: ElfImage,
-  patched: Buffer,
-  acceptance: Acceptance,
-  words: SourceWords,
-): Promise<TypeFindings> {
-  if (originalObject.section('.debug_info') === undefined) return NO_TYPES;
-  const patchedObject = await assembleUnit(command, patched, `the patched ${name}`);
-  return typeDifferences(name, originalObject, patchedObject, acceptance, words);
-}
+/** Whether the text carries debug information, in which types are described. */
+const hasTypes = (text: Buffer): boolean => text.includes('.debug_info');
 
 export function assemblerCommand(unit: Unit): AssemblerCommand {
   const { driver, directory, command } = unit;

@@ -13,6 +13,7 @@ import type { EarlierFix } from './earlier.ts';
 import { findLinkedFiles } from './find-objects.ts';
 import { linkPatch } from './link.ts';
 import type { EarlierPatch } from './link-request.ts';
+import type { OpenedAhead } from './open-ahead.ts';
 import { openBase, type SymbolSources } from './open-base.ts';
 import type { LinkedObject, Project } from './project.ts';
 import type { Refusal } from './refusal.ts';
@@ -40,6 +41,12 @@ interface Candidate {
   readonly recordedBuildId: string | null | undefined;
 }
 
+interface Sources extends SymbolSources {
+  /** The user names the object. */
+  readonly isNamed: boolean;
+  readonly ahead: OpenedAhead | undefined;
+}
+
 /** The fix that all objects are to have already. */
 export interface OnTopOf {
   readonly fix: EarlierFix;
@@ -55,15 +62,16 @@ export function linkObjects(
   compiler: string,
   options: BuildOptions,
   progress: Progress,
-  onTop?: OnTopOf,
+  { onTop, ahead }: { readonly onTop?: OnTopOf | undefined; readonly ahead?: OpenedAhead | undefined } = {},
 ): LinkOutcome {
   const made: MadePatch[] = [];
   const refused: Refused[] = [];
   const placed = new Set<ChangedUnit>();
   const done = new Set<string>();
   const candidates = candidatesFor(project, units, options);
-  const sources: SymbolSources & { isNamed: boolean } = {
+  const sources: Sources = {
     isNamed: options.target !== undefined,
+    ahead: options.target === undefined ? ahead : undefined,
     ...(options.debug === undefined ? {} : { debug: options.debug }),
     rebuilt: options.target === undefined ? [] : rebuiltFor(options.target, project, units),
   };
@@ -200,14 +208,15 @@ function candidateOf(
 function openCandidate(
   candidate: Candidate,
   all: readonly ChangedUnit[],
-  sources: SymbolSources & { readonly isNamed: boolean },
+  sources: Sources,
   progress: Progress,
 ): { base: Base; present: ChangedUnit[] } | undefined {
   const { file, certain, possible, recordedBuildId } = candidate;
   const isGuess = certain.length === 0 && !sources.isNamed;
   let base: Base;
   try {
-    const opened = openBase(file, sources);
+    const { ahead } = sources;
+    const opened = ahead?.file === file ? ahead : openBase(file, sources);
     base = opened.base;
     if (opened.symbolsFrom !== undefined)
       progress.note(`symbols of ${file} are read from ${opened.symbolsFrom}`);

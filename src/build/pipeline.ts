@@ -10,6 +10,7 @@ import { compareOnTop, type Introduced } from './compare-on-top.ts';
 import { type ChangedUnit, type Comparison, compareVersions } from './compare-versions.ts';
 import { applyDiffs, type ChangedFile } from './diff.ts';
 import { diffName, type EarlierFix, loadEarlier, type SourceStates, sourceStates } from './earlier.ts';
+import { EarlyVersions } from './early-versions.ts';
 import { CleanUpOnExit } from './interruption.ts';
 import { recoverTree } from './journal.ts';
 import { type LeftOut, leftWithOldSignature, type NewSignature } from './left-out.ts';
@@ -17,6 +18,7 @@ import { linkObjects, type OnTopOf } from './link-objects.ts';
 import { TreeLock } from './lock.ts';
 import { namePattern } from './name-pattern.ts';
 import { obtainProject } from './obtain-record.ts';
+import { type OpenedAhead, openAhead } from './open-ahead.ts';
 import type { Project, Unit } from './project.ts';
 import type { BuildOptions, BuildResult, Refused } from './result.ts';
 import { sourceDiff } from './source-diff.ts';
@@ -26,7 +28,6 @@ import { touchedTypes } from './type-bodies.ts';
 import { reachOf, type TouchedFile } from './units.ts';
 import { reportUnread } from './unread.ts';
 import {
-  beginOriginals,
   compileObjects,
   compileOriginals,
   compilePatched,
@@ -66,12 +67,17 @@ export async function buildPatchSet(
     if (files.length === 0) throw new SutureError('NO_CHANGE', 'the diff changes nothing');
 
     progress.step('finding the units that the fix reaches');
-    if (earlier === undefined) beginOriginals(project.units, files, place);
+    using early = new EarlyVersions(earlier === undefined ? project.units : [], files, place);
+    let ahead: OpenedAhead | undefined;
     const reach = await reachOf(
       files.map((file) => touched(file, root)),
       project.units,
       place.toolchain,
       options.jobs,
+      async () => {
+        if (options.target === undefined) ahead = openAhead(project, early.units);
+        await early.treeIsBack;
+      },
     );
     reportUnread(reach.unread, progress);
     if (reach.refused.length > 0) return refusal(reach.refused, clock);
@@ -94,7 +100,7 @@ export async function buildPatchSet(
     if (changed.length === 0) throw nothingChanged(leftOut.map(({ name }) => name));
 
     const compiler = await place.toolchain.version(changed[0]!.unit);
-    const linked = linkObjects(project, changed, compiler, options, progress, onTop);
+    const linked = linkObjects(project, changed, compiler, options, progress, { onTop, ahead });
     clock.lap('link');
     if (linked.refused.length > 0) return refusal(linked.refused, clock);
     const patches = writePatches(linked.made, options.outDir, {

@@ -21,7 +21,8 @@ export class Toolchain {
   readonly #abort: AbortSignal;
   readonly #folder: string;
   readonly #versions = new Map<string, Promise<string>>();
-  readonly #begun = new Map<Unit, Promise<Buffer>>();
+  /** Texts that were begun and not asked for yet, in this order. */
+  readonly #begun = new Map<Unit, Promise<Buffer>[]>();
   readonly #asRecorded = new Map<Unit, Buffer>();
   /** Options that units are compiled with besides the recorded ones. */
   readonly #added = new Map<Unit, readonly string[]>();
@@ -41,16 +42,23 @@ export class Toolchain {
    * @throws SutureError COMPILE with the compiler's words, TOOLCHAIN when it cannot be run
    */
   async assemblerText(unit: Unit, what: string): Promise<Buffer> {
-    const begun = this.#begun.get(unit);
-    this.#begun.delete(unit);
-    return await (begun ?? this.#assemblerText(unit, what));
+    return await (this.#begun.get(unit)?.shift() ?? this.#assemblerText(unit, what));
   }
 
-  /** Begins to compile the unit, while something else is being found out; the next `assemblerText` waits for that. */
-  begin(unit: Unit, what: string): void {
+  /**
+   * Begins to compile the unit as it is now, while something else is being found out: an `assemblerText` of its own
+   * gets that text, or that error.
+   */
+  begin(unit: Unit, what: string): Promise<Buffer> {
     const text = this.#assemblerText(unit, what);
     text.catch(() => {}); // told to whom asks for the text
-    this.#begun.set(unit, text);
+    this.#begun.set(unit, [...(this.#begun.get(unit) ?? []), text]);
+    return text;
+  }
+
+  /** Whether the next text of the unit was begun. */
+  hasBegun(unit: Unit): boolean {
+    return (this.#begun.get(unit)?.length ?? 0) > 0;
   }
 
   async #assemblerText(unit: Unit, what: string): Promise<Buffer> {

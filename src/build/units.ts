@@ -1,6 +1,7 @@
 /** Which units a fix reaches: those whose source it changes, and those that read a changed header. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { IncludeScan } from './includes.ts';
 import { inParallel } from './parallel.ts';
 import { isComparable, type Unit } from './project.ts';
@@ -25,11 +26,16 @@ export interface Reach {
 /** Sources of generators: what they produce is compiled, and they are not run here. */
 const GENERATOR = /\.(y|yy|ypp|yxx|l|ll|lpp|lex|rl|re|gperf|proto|pyx|vala|idl|thrift|lemon|tab)$/;
 
+/** Milliseconds of searching after which others have their turn: compilers that ended are followed by the next ones. */
+const TURN_MS = 10;
+
+/** @param treeIsBack is waited for before compilers are asked; until then only the names of files that are changed count */
 export async function reachOf(
   files: readonly TouchedFile[],
   units: readonly Unit[],
   toolchain: Toolchain,
   jobs: number,
+  treeIsBack: () => Promise<void> = async () => {},
 ): Promise<Reach> {
   const touched = new Map(files.map((file) => [realPath(file.absolute), file]));
   const read = new Set<string>();
@@ -47,9 +53,16 @@ export async function reachOf(
   const scan = new IncludeScan(existing, appearing);
   const appearance = appearing.length === 0 ? undefined : new IncludeScan([], appearing);
   const isHeader = (real: string): boolean => !read.has(real);
-  const candidates = units.filter(
-    (unit) => (reached.has(unit.key) ? [...touched.keys()].some(isHeader) : true) && scan.mayRead(unit),
-  );
+  const isAnyHeader = [...touched.keys()].some(isHeader);
+  const candidates: Unit[] = [];
+  for (let i = 0, turn = performance.now(); i < units.length; i++) {
+    const unit = units[i]!;
+    if ((isAnyHeader || !reached.has(unit.key)) && scan.mayRead(unit)) candidates.push(unit);
+    if (performance.now() - turn < TURN_MS) continue;
+    await setImmediate();
+    turn = performance.now();
+  }
+  await treeIsBack();
   const lists = await inParallel(candidates, jobs, (unit) => toolchain.filesRead(unit));
   for (const [index, unit] of candidates.entries()) {
     const list = lists[index];

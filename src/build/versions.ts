@@ -7,7 +7,7 @@ import type { ChangedFile } from './diff.ts';
 import { ChangedTree, type FileChange } from './journal.ts';
 import { correctLines } from './line-correction.ts';
 import { inParallel } from './parallel.ts';
-import { isComparable, type Unit } from './project.ts';
+import type { Unit } from './project.ts';
 import type { Toolchain } from './toolchain.ts';
 
 export interface Versions {
@@ -32,19 +32,6 @@ export interface Workplace {
   readonly progress: Progress;
   /** Called with the way to put the tree back before it is changed, and with undefined afterwards. */
   readonly onChange: (putBack: (() => void) | undefined) => void;
-}
-
-/** Begins with those originals whose source is changed itself: they will be wanted, whoever else reads what is changed. */
-export function beginOriginals(
-  units: readonly Unit[],
-  files: readonly ChangedFile[],
-  { root, toolchain, jobs }: Workplace,
-): void {
-  const changed = new Set(
-    files.flatMap((file) => (file.patched === undefined ? [] : [path.join(root, file.path)])),
-  );
-  const certain = units.filter((unit) => changed.has(unit.source) && isComparable(unit) && !unit.command.lto);
-  for (const unit of certain.slice(0, jobs)) toolchain.begin(unit, `the original ${nameOf(unit, root)}`);
 }
 
 export async function compileOriginals(
@@ -100,15 +87,17 @@ export async function compilePatched(
 ): Promise<Buffer[]> {
   const { root, toolchain, jobs, progress } = workplace;
   let done = 0;
-  const corrected = await withChanges(changesOf(files, root, true), workplace, () =>
+  const compile = (): Promise<(Buffer | undefined)[]> =>
     inParallel(units, jobs, async (unit) => {
       const text = await toolchain
         .assemblerText(unit, `the patched ${nameOf(unit, root)}`)
         .catch(compileFailure);
       progress.step('compiling the patched sources', ++done, units.length);
       return text;
-    }),
-  );
+    });
+  const corrected = units.every((unit) => toolchain.hasBegun(unit))
+    ? await compile()
+    : await withChanges(changesOf(files, root, true), workplace, compile);
   const failed = units.filter((_, index) => corrected[index] === undefined);
   if (failed.length === 0) return corrected as Buffer[];
   const plain = await withChanges(changesOf(files, root, false), workplace, () =>
@@ -126,7 +115,8 @@ function compileFailure(error: unknown): undefined {
   throw error;
 }
 
-async function withChanges<T>(
+/** Does `work` with the tree changed. */
+export async function withChanges<T>(
   changes: readonly FileChange[],
   { root, progress, onChange }: Workplace,
   work: () => Promise<T>,
@@ -145,7 +135,8 @@ async function withChanges<T>(
 
 const LINED = /\.(c|h|cc|cpp|cxx|c\+\+|C|H|hh|hpp|hxx|inl|inc|ipp|tcc|m|mm|def|tab|x|ii?)$/;
 
-function changesOf(files: readonly ChangedFile[], root: string, correct: boolean): FileChange[] {
+/** `correct`: with line directives that keep the numbers of unchanged lines. */
+export function changesOf(files: readonly ChangedFile[], root: string, correct: boolean): FileChange[] {
   return files.map(({ path: name, original, patched }) => {
     const lined = correct && original !== undefined && patched !== undefined && LINED.test(name);
     const text = lined ? correctLines(original, patched).text : patched;
