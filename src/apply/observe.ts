@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly stackLike: StackLike;
   /** Of all threads; asked only where suspended contexts are looked for. */
   readonly threadPointers: () => readonly bigint[];
+  /** Those of the stacks without a thread that need a closer look; undefined if the time was over. Without it: all. */
+  readonly loudStacks?: (stacks: readonly MappingView[]) => readonly MappingView[] | undefined;
 }
 
 export interface Observer {
@@ -57,7 +59,7 @@ const SAFE: Verdict = { kind: 'safe' };
 export function judgeThreads(
   observer: Observer,
   threads: readonly StoppedThread[],
-  { stackLike, threadPointers }: Surroundings,
+  { stackLike, threadPointers, loudStacks = (stacks) => stacks }: Surroundings,
   forbidden: readonly ForbiddenRange[],
   readMemory: TryRead,
   expired: () => boolean,
@@ -88,7 +90,9 @@ export function judgeThreads(
       seen.push({ tid: NO_THREAD, what, frames, end, registers: returnRegisters(arch, registers) });
     }
   }
-  const mappings = stackLike.untouched();
+  const idle = stackLike.untouched();
+  const mappings = idle.length === 0 ? idle : loudStacks(idle);
+  if (mappings === undefined) return undefined;
   if (seen.length === 0 && mappings.length === 0) return SAFE;
   const allPointers = mappings.length === 0 ? [] : threadPointers();
   const [threadPointer] = allPointers;

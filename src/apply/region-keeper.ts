@@ -4,7 +4,6 @@ import type { UndoList } from '../base/undo.ts';
 import { hex, plus, type Remote, remote } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
 import { MAGIC } from '../patch/layout.ts';
-import { residentRuns } from '../process/resident.ts';
 import type { Target } from '../process/target.ts';
 import type { TargetAccess } from './change.ts';
 import { sameBytes } from './commit.ts';
@@ -85,13 +84,13 @@ export class RegionKeeper {
   letGo(regions: readonly Region[], stackPointers: readonly bigint[]): void {
     const left = new Set(regions);
     while (left.size > 0) {
-      const { pid, arch, memory } = this.#target;
+      const { memory, residency } = this.#target;
       const found = findReference(
         [...left],
         this.#target.maps(),
         stackPointers,
         (at, size) => memory.tryRead(at, size),
-        (start, end) => residentRuns(pid, start, end, arch.pageSize),
+        (start, end) => residency.runs(start, end),
       );
       if (found.kind === 'none') break;
       const why =

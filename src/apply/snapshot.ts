@@ -1,5 +1,7 @@
 /** A target's mappings and objects as they were at one moment, read once and asked often. */
+import type { Remote } from '../bytes/address.ts';
 import type { Module } from '../process/modules.ts';
+import type { ResidentRun } from '../process/resident.ts';
 import type { Target } from '../process/target.ts';
 import type { MappingView, ProcessView } from './view.ts';
 
@@ -24,6 +26,11 @@ export class Snapshot implements ProcessView {
 
   maps(): readonly MappingView[] {
     return this.#maps;
+  }
+
+  /** Parts of [start, end) that hold anything, as it is when asked. */
+  residentRuns(start: Remote, end: Remote): readonly ResidentRun[] {
+    return this.#target.residency.runs(start, end);
   }
 
   modules(): readonly Module[] {

@@ -13,7 +13,7 @@ import { WORD, wordsWithUpperHalf } from '../bytes/words.ts';
 import { RegisterFile } from '../unwind/frame.ts';
 import type { DescribedContext } from './contexts.ts';
 import { StackLike } from './stack-like.ts';
-import type { MappingView, ObjectView, TryRead } from './view.ts';
+import type { MappingView, ObjectView, RangeReader, TryRead } from './view.ts';
 
 /** How a program's objects own stacks. Offsets are from the word that holds the address of the stack. */
 interface Ownership {
@@ -73,6 +73,8 @@ const SEARCH_LIMIT = 512n << 20n;
 const LARGEST_MAPPING = 64n << 20n;
 const HEAP = '[heap]';
 const CHUNK = 1 << 20;
+/** Bytes of a half word. */
+const HALF = 4;
 
 export class StackOwners {
   readonly #arch: Arch;
@@ -101,6 +103,47 @@ export class StackOwners {
       const sp = this.#saved(owner, stack, threadPointer, tryRead)?.sp;
       if (sp !== undefined && (lowest === undefined || sp < lowest)) lowest = sp;
     }
+    return lowest;
+  }
+
+  /**
+   * `liveFrom` of many stacks, read together; -1 for those whose owner is not known. The reader is cleared.
+   * @param hiding see `secret`
+   */
+  liveFromAll(
+    pid: number,
+    stacks: readonly MappingView[],
+    hiding: bigint | undefined,
+    reader: RangeReader,
+  ): Float64Array {
+    const lowest = new Float64Array(stacks.length).fill(-1);
+    if (this.#found.size === 0 || hiding === undefined) return lowest;
+    const asked: { readonly index: number; readonly owner: Owner }[] = [];
+    reader.clear();
+    const look = (): void => {
+      const view = new DataView(reader.halves.buffer);
+      reader.readEach(pid, (range, from, _, isWhole) => {
+        if (!isWhole) return;
+        const { index, owner } = asked[range]!;
+        const sp = this.#stackPointerIn(view, from * HALF, owner.present, stacks[index]!, hiding);
+        if (sp === undefined) return;
+        const known = lowest[index]!;
+        if (known < 0 || Number(sp) < known) lowest[index] = Number(sp);
+      });
+      reader.clear();
+      asked.length = 0;
+    };
+    for (let index = 0; index < stacks.length; index++) {
+      for (const owner of this.#found.get(stacks[index]!.start) ?? []) {
+        const size = this.#sizeOf(owner.present);
+        if (!reader.add(Number(owner.at), size)) {
+          look();
+          reader.add(Number(owner.at), size);
+        }
+        asked.push({ index, owner });
+      }
+    }
+    look();
     return lowest;
   }
 
@@ -159,32 +202,61 @@ export class StackOwners {
   }
 
   /** What an owner has saved; undefined if it is no owner of this stack (any more). */
-  #saved(
-    { at, present: { ownership, code } }: Owner,
-    stack: MappingView,
-    threadPointer: bigint,
-    tryRead: TryRead,
-  ): Saved | undefined {
-    const { jumpBuffer, pointerGuard } = this.#arch.unwind;
-    if (jumpBuffer === undefined || pointerGuard === undefined) return undefined;
-    const bytes = tryRead(at, ownership.jumpBuffer + jumpBuffer.size);
-    const guard = tryRead(remote(threadPointer + BigInt(pointerGuard.offset)), WORD);
-    if (bytes === undefined || guard === undefined) return undefined;
+  #saved({ at, present }: Owner, stack: MappingView, threadPointer: bigint, tryRead: TryRead) {
+    const { jumpBuffer } = this.#arch.unwind;
+    const bytes = tryRead(at, this.#sizeOf(present));
+    const secret = this.secret(threadPointer, tryRead);
+    if (bytes === undefined || secret === undefined || jumpBuffer === undefined) return undefined;
     const view = viewOf(bytes);
-    const base = view.getBigUint64(0, true);
-    const end = base + view.getBigUint64(ownership.size, true);
-    if (!basesOf(stack, this.#arch.pageSize).includes(base) || end <= stack.start || end > stack.end)
-      return undefined;
-    const secret = viewOf(guard).getBigUint64(0, true);
-    const value = (name: string, offset: number): bigint => {
-      const word = view.getBigUint64(ownership.jumpBuffer + offset, true);
-      return jumpBuffer.mangled.includes(name) ? pointerGuard.unmangle(word, secret) : word;
-    };
-    const sp = remote(value('sp', jumpBuffer.stackPointer));
-    const values = new Map(Object.entries(jumpBuffer.saved).map(([name, at]) => [name, value(name, at)]));
-    const pc = remote(values.get('pc') ?? 0n);
+    const sp = this.#stackPointerIn(view, 0, present, stack, secret);
+    if (sp === undefined) return undefined;
+    const values = new Map(
+      Object.entries(jumpBuffer.saved).map(([name, offset]) => [
+        name,
+        this.#value(view, present.ownership.jumpBuffer + offset, name, secret),
+      ]),
+    );
+    return { sp, pc: remote(values.get('pc') ?? 0n), values };
+  }
+
+  /** The word that hides saved pointers, the same in all threads; undefined if it cannot be read, or none does. */
+  secret(threadPointer: bigint, tryRead: TryRead): bigint | undefined {
+    const { pointerGuard } = this.#arch.unwind;
+    const bytes = pointerGuard && tryRead(remote(threadPointer + BigInt(pointerGuard.offset)), WORD);
+    return bytes && viewOf(bytes).getBigUint64(0, true);
+  }
+
+  /** Bytes of an owner that matter. */
+  #sizeOf({ ownership }: Present): number {
+    return ownership.jumpBuffer + (this.#arch.unwind.jumpBuffer?.size ?? 0);
+  }
+
+  /** A saved register. */
+  #value(view: DataView, at: number, name: string, secret: bigint): bigint {
+    const { jumpBuffer, pointerGuard } = this.#arch.unwind;
+    const word = view.getBigUint64(at, true);
+    return jumpBuffer?.mangled.includes(name) === true ? pointerGuard!.unmangle(word, secret) : word;
+  }
+
+  /** Where the context begins that the owner at `at` of `view` holds; undefined if that is no owner of this stack. */
+  #stackPointerIn(
+    view: DataView,
+    at: number,
+    { ownership, code }: Present,
+    stack: MappingView,
+    secret: bigint,
+  ): Remote | undefined {
+    const { jumpBuffer } = this.#arch.unwind;
+    if (jumpBuffer === undefined) return undefined;
+    const base = view.getBigUint64(at, true);
+    const end = base + view.getBigUint64(at + ownership.size, true);
+    const isBase = base === stack.start || base === stack.start - BigInt(this.#arch.pageSize);
+    if (!isBase || end <= stack.start || end > stack.end) return undefined;
+    const saved = at + ownership.jumpBuffer;
+    const sp = this.#value(view, saved + jumpBuffer.stackPointer, 'sp', secret);
     if (sp < stack.start || sp >= end) return undefined;
-    return code.some((range) => pc >= range.start && pc < range.end) ? { sp, pc, values } : undefined;
+    const pc = this.#value(view, saved + (jumpBuffer.saved.pc ?? 0), 'pc', secret);
+    return code.some((range) => pc >= range.start && pc < range.end) ? remote(sp) : undefined;
   }
 
   #registers({ sp, pc, values }: Saved): RegisterFile {

@@ -2,7 +2,6 @@
 import { SutureError } from '../base/errors.ts';
 import { remote } from '../bytes/address.ts';
 import { onChild } from '../process/rehearse.ts';
-import { residentRuns } from '../process/resident.ts';
 import { stopAll } from '../process/stop.ts';
 import type { Stopped } from '../process/stopped.ts';
 import type { Target } from '../process/target.ts';
@@ -12,6 +11,7 @@ import type { ContextList } from '../unwind/context-list.ts';
 import { RegisterFile } from '../unwind/frame.ts';
 import { commitChanges, type HeldAccess, rehearsedChange } from './change.ts';
 import { findLists } from './contexts.ts';
+import { IdleStacks } from './idle-stacks.ts';
 import { blockersOf, judgeThreads, type Observer } from './observe.ts';
 import { StackOverview } from './own-stacks.ts';
 import type { Region } from './region.ts';
@@ -21,7 +21,7 @@ import { StackLike } from './stack-like.ts';
 import { StackOwners } from './stack-owners.ts';
 import { NO_THREAD } from './suspended.ts';
 import { unwindModules } from './unwind-modules.ts';
-import type { TryRead } from './view.ts';
+import type { MappingView, TryRead } from './view.ts';
 
 export interface StopLimits {
   /** Milliseconds that a stop may last, not counting what the number of threads costs at the least. */
@@ -77,7 +77,7 @@ export function observerOf(
     arch: snapshot.arch,
     modules: unwindModules(snapshot.modules(), regions, snapshot.memory.tryRead),
     maps: snapshot.maps(),
-    residentRuns: (start, end) => residentRuns(snapshot.pid, start, end, snapshot.arch.pageSize),
+    residentRuns: (start, end) => snapshot.residentRuns(start, end),
     contexts: findLists(snapshot.arch, stacks, snapshot.modules()),
     owners: new StackOwners(snapshot.arch, snapshot.modules()),
   };
@@ -101,10 +101,11 @@ function rehearseStops(forbidden: readonly ForbiddenRange[], limits: StopLimits)
     const call = { kind: 'syscall', number: arch.syscall.numbers.getpid, args: [] } as const;
     const read: TryRead = (from, size) => memory.tryRead(from, size);
     new StackOverview(arch, observer.maps, forbidden).rehearse();
+    const idle = new IdleStacks(observer, forbidden);
     // On a busy machine a round takes many times longer, most of it waiting for a processor.
     const end = performance.now() + REHEARSAL_MS;
     for (let round = 0; round < ROUNDS && performance.now() < end; round++) {
-      attempt(target, observer, forbidden, limits, (stopped) => {
+      attempt(target, observer, idle, forbidden, limits, (stopped) => {
         commitChanges(arch, [change], heldAccess(stopped));
         if (round > 2) return;
         const surroundings = { stackLike: new StackLike(observer.maps), threadPointers: () => [] };
@@ -143,8 +144,10 @@ export function rehearse(
     file.set(registers.dwarfReturnAddress, BigInt(pc));
     return [{ tid, registers: file }];
   });
+  const idle = new IdleStacks(observer, forbidden);
   const end = performance.now() + REHEARSAL_MS;
   for (let round = 0; round < rounds; round++) {
+    idle.rehearse(target.pid, new StackLike(observer.maps).untouched());
     judgeThreads(
       observer,
       seen,
@@ -172,6 +175,7 @@ export function stopUntilSafe(
   commit: (stopped: Stopped) => void,
 ): StopResult {
   const deadline = performance.now() + limits.timeoutMs;
+  const idle = new IdleStacks(observer, forbidden);
   let held = 0;
   // The latest attempt that names somebody says more than one that ran out of time.
   let telling: Extract<Attempt, { readonly kind: 'again' }> | undefined;
@@ -180,7 +184,7 @@ export function stopUntilSafe(
     ;
     attempts++, pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
   ) {
-    const result = attempt(target, observer, forbidden, limits, commit);
+    const result = attempt(target, observer, idle, forbidden, limits, commit);
     held = Math.max(held, result.heldMicroseconds);
     if (result.kind === 'done') return { ...result, heldMicroseconds: held, attempts };
     if (telling === undefined || result.obstacles.length > 0) telling = result;
@@ -208,6 +212,7 @@ type Attempt =
 function attempt(
   target: Target,
   observer: Observer,
+  idle: IdleStacks,
   forbidden: readonly ForbiddenRange[],
   limits: StopLimits,
   commit: (stopped: Stopped) => void,
@@ -230,7 +235,7 @@ function attempt(
     const expired = () => process.hrtime.bigint() > endNs;
     // As they are now: a stack may have been mapped since.
     const overview = watch.isUnchanged() ? before : new StackOverview(target.arch, target.maps(), forbidden);
-    const verdict = look(stopped, observer, overview, forbidden, expired);
+    const verdict = look(stopped, observer, { overview, idle }, forbidden, expired);
     if (verdict === undefined || expired()) {
       outcome = { reason: `looking at the threads took more than ${allowedMs.toFixed(1)} ms`, obstacles: [] };
     } else if (verdict.kind !== 'safe') {
@@ -254,20 +259,23 @@ function attempt(
 function look(
   stopped: Stopped,
   observer: Observer,
-  overview: StackOverview,
+  { overview, idle }: { readonly overview: StackOverview; readonly idle: IdleStacks },
   forbidden: readonly ForbiddenRange[],
   expired: () => boolean,
 ): Verdict | undefined {
   const loud = overview.loudThreads(stopped, expired);
   if (loud === undefined) return undefined;
-  const { arch, memory } = stopped.target;
+  const { arch, memory, pid } = stopped.target;
   const threadPointers = () => stopped.threads.map(({ prstatus }) => arch.syscall.threadPointer(prstatus));
+  const tryRead: TryRead = (at, size) => memory.tryRead(at, size);
+  const loudStacks = (stacks: readonly MappingView[]) =>
+    idle.loud(pid, stacks, threadPointers()[0], tryRead, expired);
   return judgeThreads(
     { ...observer, maps: overview.maps },
     loud.map((index) => stopped.thread(index)),
-    { stackLike: overview.stackLike, threadPointers },
+    { stackLike: overview.stackLike, threadPointers, loudStacks },
     forbidden,
-    (at, size) => memory.tryRead(at, size),
+    tryRead,
     expired,
   );
 }

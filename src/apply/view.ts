@@ -15,6 +15,17 @@ export type MappingView = Pick<
 /** `undefined` where nothing is mapped. */
 export type TryRead = (at: Remote, size: number) => Uint8Array | undefined;
 
+/** Many ranges of a process, read together (sys/memory.ts). */
+export interface RangeReader {
+  /** What was read, as 32-bit halves of words, the lower first. */
+  readonly halves: Uint32Array;
+  /** False, and nothing noted, when there is no room for another range; `size` a multiple of 8. */
+  add(at: number, size: number): boolean;
+  clear(): void;
+  /** Reads all ranges and visits each: where its words lie in `halves`, and whether all of it could be read. */
+  readEach(pid: number, visit: (index: number, from: number, to: number, isWhole: boolean) => void): void;
+}
+
 export interface SymbolView {
   readonly name: string;
   readonly value: Vaddr;

@@ -13,21 +13,41 @@ const TOUCHED = 0xc0;
 /** Entries read at once. */
 const BATCH = 8192;
 
-/**
- * Runs of pages in [start, end) that were ever written to or read, for memory of which most was only reserved. Where
- * the kernel does not tell, all of it.
- */
-export function residentRuns(pid: number, start: Remote, end: Remote, pageSize: number): ResidentRun[] {
-  let descriptor: number;
-  try {
-    descriptor = openSync(`/proc/${pid}/pagemap`, 'r');
-  } catch {
-    return [{ start, end }];
+/** Asks for the pages of one process, again and again. */
+export class Residency {
+  /** Opened when it is first asked; undefined where the kernel does not tell. */
+  #descriptor: number | undefined;
+  #isOpened = false;
+
+  constructor(
+    readonly pid: number,
+    readonly pageSize: number,
+  ) {}
+
+  /**
+   * Runs of pages in [start, end) that were ever written to or read, for memory of which most was only reserved. Where
+   * the kernel does not tell, all of it.
+   */
+  runs(start: Remote, end: Remote): ResidentRun[] {
+    if (!this.#isOpened) this.#open();
+    return this.#descriptor === undefined
+      ? [{ start, end }]
+      : runs(this.#descriptor, start, end, this.pageSize);
   }
-  try {
-    return runs(descriptor, start, end, pageSize);
-  } finally {
-    closeSync(descriptor);
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+    this.#isOpened = true;
+  }
+
+  #open(): void {
+    this.#isOpened = true;
+    try {
+      this.#descriptor = openSync(`/proc/${this.pid}/pagemap`, 'r');
+    } catch {
+      this.#descriptor = undefined;
+    }
   }
 }
 

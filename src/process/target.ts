@@ -7,11 +7,14 @@ import { type Mapping, mappingsByLine } from './maps.ts';
 import { MapsWatch } from './maps-watch.ts';
 import { TargetMemory } from './memory.ts';
 import { type Module, modulesOf } from './modules.ts';
+import { Residency } from './resident.ts';
 
 /** A running process. Nothing here stops it. */
 export class Target {
   readonly arch: Arch;
   readonly memory: TargetMemory;
+  /** Which pages hold anything. */
+  readonly residency: Residency;
   /** Path of the program, as the target sees it. */
   readonly exe: string;
   readonly comm: string;
@@ -33,6 +36,7 @@ export class Target {
     this.arch = archOf(pid, vitals);
     requireOwnMemory(pid, this.arch, vitals);
     this.memory = new TargetMemory(pid);
+    this.residency = new Residency(pid, this.arch.pageSize);
     this.comm = vitals.stat.comm;
     this.startTime = vitals.stat.startTime;
     this.exe = (readProcLink(`${pid}/exe`) ?? '').replace(/ \(deleted\)$/, '');
@@ -123,5 +127,6 @@ export class Target {
 
   close(): void {
     this.memory.close();
+    this.residency.close();
   }
 }

@@ -79,6 +79,26 @@ export class BatchReader {
     return 0;
   }
 
+  /**
+   * Reads all ranges and visits each: its index, and from where to where its words lie in `halves` until the next visit
+   * that is not whole. `isWhole` false: it could not be read, or not to its end. Throws as `read`.
+   */
+  readEach(pid: number, visit: (index: number, from: number, to: number, isWhole: boolean) => void): void {
+    for (let next = 0; next < this.#count; ) {
+      const got = this.read(pid, next) >> 2;
+      for (let from = 0; next < this.#count; next++) {
+        const to = from + (this.size(next) >> 2);
+        const isWhole = to <= got;
+        visit(next, from, to, isWhole);
+        from = to;
+        if (isWhole) continue;
+        // The kernel stops at the first range that it cannot read to its end: go on behind it.
+        next++;
+        break;
+      }
+    }
+  }
+
   #set(index: number, at: number, size: number): void {
     const halves = this.#vectorHalves;
     halves[index * HALVES] = at >>> 0;
