@@ -19,6 +19,7 @@ export {
   applyPatches,
   checkPatches,
   type EngineOptions,
+  patchCode,
   repairProcess,
   revertPatches,
   statusOf,

@@ -11,6 +11,7 @@ import type { Target } from '../process/target.ts';
 import { sha256 } from '../store/catalogue.ts';
 import { readProc } from '../sys/procfs.ts';
 import { type CheckOutcome, checkProcess } from './check.ts';
+import { type PatchCode, patchCodeOf } from './code-names.ts';
 import type { ProcessOutcome } from './outcome.ts';
 import type { PlanOptions } from './plan.ts';
 import type { RevertChoice } from './plan-revert.ts';
@@ -137,6 +138,11 @@ export function checkPatches(
 /** The patched objects of a process, read without stopping it. */
 export function statusOf(target: Target): PatchedObject[] {
   return patchedObjects(new Snapshot(target));
+}
+
+/** The code that patches brought into the process, with names, read without stopping it. */
+export function patchCode(target: Target): PatchCode[] {
+  return patchCodeOf(new Snapshot(target));
 }
 
 /** Compares what is mapped with what should be, without stopping the process. */

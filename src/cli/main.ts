@@ -9,6 +9,7 @@ import { recordVerb } from './commands/record.ts';
 import { repairVerb } from './commands/repair.ts';
 import { revertVerb } from './commands/revert.ts';
 import { statusVerb } from './commands/status.ts';
+import { symbolsVerb } from './commands/symbols.ts';
 import { verifyVerb } from './commands/verify.ts';
 import { failureDocument } from './failure.ts';
 import { version } from './version.ts';
@@ -43,6 +44,7 @@ function commandLine(): Command {
     statusVerb(),
     verifyVerb(),
     repairVerb(),
+    symbolsVerb(),
   ]) {
     program.addCommand(verb);
   }

@@ -1,4 +1,4 @@
-/** Builds relocatable ELF files. The same input gives the same bytes: nothing depends on time, folder or order of keys. */
+/** Builds ELF files of sections and symbols. The same input gives the same bytes: nothing depends on time, folder or order of keys. */
 import { SutureError } from '../base/errors.ts';
 import { alignUp } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
@@ -54,6 +54,8 @@ export interface OutputSymbol {
 }
 
 export interface ObjectFile {
+  /** ET_REL unless given. */
+  readonly type?: number;
   readonly machine: number;
   readonly sections: readonly OutputSection[];
   /** Without the null symbol that every table starts with; a relocation names that one by -1. */
@@ -67,7 +69,7 @@ export interface WrittenObject {
 }
 
 /** gABI ch. 4: local symbols precede the others, and symbol and section 0 are null. */
-export function writeObject({ machine, sections, symbols }: ObjectFile): WrittenObject {
+export function writeObject({ type = ET_REL, machine, sections, symbols }: ObjectFile): WrittenObject {
   const order = [...symbols.keys()].sort(
     (a, b) => Number(symbols[a]!.bind !== STB_LOCAL) - Number(symbols[b]!.bind !== STB_LOCAL) || a - b,
   );
@@ -137,7 +139,7 @@ export function writeObject({ machine, sections, symbols }: ObjectFile): Written
       class: ELFCLASS64,
       data: ELFDATA2LSB,
       identVersion: EV_CURRENT,
-      type: ET_REL,
+      type,
       machine,
       version: EV_CURRENT,
       shoff: BigInt(shoff),

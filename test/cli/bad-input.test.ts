@@ -142,6 +142,13 @@ describe('bad input', () => {
     await programIsAsItWas();
   });
 
+  test('an output that cannot be written', async () => {
+    const file = join(workspace.folder, 'no-such-folder', 'fix.o');
+    const finished = await suture(['inspect', '--elf', file, patch]);
+    assertExit(finished, 1);
+    assert.match(finished.stderr, /cannot write .*fix\.o: ENOENT.*\n {2}try: name a file in a folder/);
+  });
+
   test('a patch for another program, and a folder without patches', async () => {
     const other = new Workspace('bad-input-other');
     try {

@@ -6,7 +6,18 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { repository, suture } from '../programs/harness.ts';
 
-const VERBS = ['record', 'build', 'inspect', 'check', 'apply', 'revert', 'status', 'verify', 'repair'];
+const VERBS = [
+  'record',
+  'build',
+  'inspect',
+  'check',
+  'apply',
+  'revert',
+  'status',
+  'verify',
+  'repair',
+  'symbols',
+];
 
 test('the version is the package’s', async () => {
   const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));

@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
-import { EXIT, type ExitCode, SutureError } from '../../base/errors.ts';
+import { EXIT, type ExitCode } from '../../base/errors.ts';
 import type { BuildOptions, BuildResult } from '../../build/result.ts';
+import { writeOutput } from '../output.ts';
 import type { CommonFlags, Session } from '../session.ts';
 import { compileThriftily } from '../thrift.ts';
 import { bound, explained, inFolder, integerFrom, repeated, verb } from '../verb.ts';
@@ -121,11 +121,7 @@ async function writeReport(options: BuildOptions, result: BuildResult, file: str
   const { reviewOf } = await import('../../build/review.ts');
   const { reviewPage } = await import('../../report/html.ts');
   const page = reviewPage(await reviewOf(options, result), version);
-  try {
-    writeFileSync(file, page);
-  } catch (error) {
-    throw new SutureError('IO', `cannot write the report: ${(error as Error).message}`, { cause: error });
-  }
+  writeOutput(file, page);
 }
 
 function buildExit(result: BuildResult): ExitCode {

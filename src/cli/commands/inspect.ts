@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { EXIT, type ExitCode, SutureError } from '../../base/errors.ts';
+import { writeOutput } from '../output.ts';
 import type { CommonFlags, Session } from '../session.ts';
 import { bound, explained, verb } from '../verb.ts';
 
@@ -42,7 +42,7 @@ export async function inspect(paths: string[], flags: InspectFlags, session: Ses
         remedy: 'name one .kpatch file',
       });
     }
-    writeFileSync(flags.elf, only.patch.bytes.subarray(HEADER_SIZE));
+    writeOutput(flags.elf, only.patch.bytes.subarray(HEADER_SIZE));
   }
   session.result({ patches: patches.map(patchDocument) }, () =>
     patches.map((patch) => patchText(patch, session.paint)).join('\n'),
