@@ -3,6 +3,7 @@
  * context can be in the way, whosever it is. A hypervisor has dozens of such stacks, and reading them one by one
  * would be most of its stop; the few that are left are looked at in detail (suspended.ts).
  */
+import { WORD } from '../bytes/words.ts';
 import type { BatchReader } from '../sys/memory.ts';
 import type { Observer } from './observe.ts';
 import { sharedReader } from './own-stacks.ts';
@@ -58,7 +59,7 @@ export class IdleStacks {
     expired: () => boolean,
   ): readonly MappingView[] | undefined {
     const reader = this.#reader;
-    const lowest = this.#owners.liveFromAll(pid, stacks, secret, reader);
+    const { starts, ends } = this.#owners.inUseOfAll(pid, stacks, secret, reader);
     const loud = new Set<MappingView>();
     const stackOf: MappingView[] = [];
     const look = (): void => {
@@ -70,7 +71,7 @@ export class IdleStacks {
     };
     for (let i = 0; i < stacks.length; i++) {
       const stack = stacks[i]!;
-      for (const { start, end } of this.#inUse(stack, lowest[i]!)) {
+      for (const { start, end } of this.#inUse(stack, starts[i]!, ends[i]!)) {
         const size = end - start;
         if (size > DEEPEST) {
           loud.add(stack);
@@ -88,10 +89,9 @@ export class IdleStacks {
     return stacks.filter((stack) => loud.has(stack));
   }
 
-  /** The parts of a stack that a context may use, from its lowest word if that is known. */
-  #inUse(stack: MappingView, lowest: number): { start: number; end: number }[] {
-    const end = Number(stack.end);
-    if (lowest >= 0) return [{ start: lowest - (lowest % 8), end }];
+  /** The parts of a stack that a context may use: [start, end) if that is known. */
+  #inUse(stack: MappingView, start: number, end: number): { start: number; end: number }[] {
+    if (start >= 0) return [{ start: start - (start % WORD), end: end - (end % WORD) }];
     // What was reserved and never used is most of a stack.
     const runs = this.#residentRuns(stack.start, stack.end);
     return runs.map((run) => ({ start: Number(run.start), end: Number(run.end) }));

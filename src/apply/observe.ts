@@ -105,7 +105,7 @@ export function judgeThreads(
     tryRead: readMemory,
     expired,
     ...(threadPointer !== undefined && {
-      liveFrom: (stack) => observer.owners.liveFrom(stack, threadPointer, tryRead),
+      inUse: (stack) => observer.owners.inUse(stack, threadPointer, tryRead),
       exactly: (stack) => {
         const found = observer.owners.contextsOn(stack, threadPointer, tryRead);
         return found.length === 0 ? undefined : obstaclesOf(found, { arch, tryRead, moduleAt }, forbidden);

@@ -4,7 +4,7 @@ import { archNamed } from '../arch/index.ts';
 import { loadBias, type Remote, remote, vaddr } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
 import { StackOwners } from './stack-owners.ts';
-import type { MappingView, ObjectView, SymbolView } from './view.ts';
+import type { MappingView, ObjectView, RangeReader, SymbolView } from './view.ts';
 
 const arch = archNamed('x86_64')!;
 const PAGE = 0x1000n;
@@ -93,14 +93,14 @@ function contexts(object: ObjectView, tryRead: ReturnType<typeof memory>) {
   const owners = new StackOwners(arch, [object]);
   owners.search(MAPS, everything, tryRead);
   return {
-    live: owners.liveFrom(STACK_MAPPING, THREAD, tryRead),
+    used: owners.inUse(STACK_MAPPING, THREAD, tryRead),
     found: owners.contextsOn(STACK_MAPPING, THREAD, tryRead),
   };
 }
 
 test('the object that owns a stack has the context that is suspended on it', () => {
-  const { live, found } = contexts(WITH_SYMBOLS, memory());
-  assert.equal(live, SP);
+  const { used, found } = contexts(WITH_SYMBOLS, memory());
+  assert.deepEqual(used, { start: SP, end: STACK_END });
   assert.equal(found.length, 1);
   const { registers, what, bottom } = found[0]!;
   assert.equal(registers.pc, CODE + 0x2040n);
@@ -126,11 +126,58 @@ test('an object that has gone since is no owner any more', () => {
   const owners = new StackOwners(arch, [WITH_SYMBOLS]);
   owners.search(MAPS, everything, memory());
   const later = memory({ base: HEAP });
-  assert.equal(owners.liveFrom(STACK_MAPPING, THREAD, later), undefined);
+  assert.equal(owners.inUse(STACK_MAPPING, THREAD, later), undefined);
   assert.deepEqual(owners.contextsOn(STACK_MAPPING, THREAD, later), []);
 });
 
 test('a stripped program is known by its name, others are not searched', () => {
   assert.equal(contexts(program('/usr/bin/qemu-system-x86_64', []), memory()).found.length, 1);
   assert.equal(contexts(program('/usr/bin/database', []), memory()).found.length, 0);
+});
+
+/** Ranges read one by one. */
+class Reader implements RangeReader {
+  readonly halves = new Uint32Array(1024);
+  readonly #ranges: { readonly at: number; readonly size: number }[] = [];
+  constructor(
+    readonly tryRead: ReturnType<typeof memory>,
+    readonly room: number,
+  ) {}
+  add(at: number, size: number): boolean {
+    if (this.#ranges.length === this.room) return false;
+    this.#ranges.push({ at, size });
+    return true;
+  }
+  clear(): void {
+    this.#ranges.length = 0;
+  }
+  readEach(_: number, visit: Parameters<RangeReader['readEach']>[1]): void {
+    for (const [index, { at, size }] of this.#ranges.entries()) {
+      const bytes = this.tryRead(remote(BigInt(at)), size);
+      if (bytes !== undefined) new Uint8Array(this.halves.buffer).set(bytes);
+      visit(index, 0, size >> 2, bytes !== undefined);
+    }
+  }
+}
+
+test('many stacks are asked for at once, whatever fits into one read', () => {
+  const owners = new StackOwners(arch, [WITH_SYMBOLS]);
+  owners.search(MAPS, everything, memory());
+  const stacks = [HEAP_MAPPING, STACK_MAPPING, STACK_MAPPING];
+  for (const room of [1, 8]) {
+    const { starts, ends } = owners.inUseOfAll(1, stacks, SECRET, new Reader(memory(), room));
+    assert.deepEqual([...starts], [-1, Number(SP), Number(SP)]);
+    assert.deepEqual([...ends], [-1, Number(STACK_END), Number(STACK_END)]);
+  }
+  const later = owners.inUseOfAll(1, stacks, SECRET, new Reader(memory({ base: HEAP }), 8));
+  assert.deepEqual([...later.starts], [-1, -1, -1], 'the object has gone since');
+  const unread = owners.inUseOfAll(1, stacks, SECRET, new Reader(() => undefined, 8));
+  assert.deepEqual([...unread.starts], [-1, -1, -1], 'it cannot be read');
+});
+
+test('a stack ends where its owner says, though the mapping goes on', () => {
+  const longer = mapping(STACK, STACK_END + 0x20_0000n, 'rw-p');
+  const owners = new StackOwners(arch, [WITH_SYMBOLS]);
+  owners.search([HEAP_MAPPING, mapping(GUARD, STACK, '---p'), longer], everything, memory());
+  assert.deepEqual(owners.inUse(longer, THREAD, memory()), { start: SP, end: STACK_END });
 });

@@ -62,6 +62,8 @@ interface Owner {
 
 interface Saved {
   readonly sp: Remote;
+  /** Of the stack. */
+  readonly end: Remote;
   readonly pc: Remote;
   /** By register. */
   readonly values: ReadonlyMap<string, bigint>;
@@ -94,30 +96,38 @@ export class StackOwners {
   }
 
   /**
-   * The lowest word of a stack that a context suspended on it uses. undefined if the stack's owner is not known.
+   * The part of a stack that a context suspended on it uses; undefined if the stack's owner is not known. It may end
+   * below the mapping: the kernel makes one of neighbours that are alike.
    * @param threadPointer of any thread: the word that hides pointers is the same for all
    */
-  liveFrom(stack: MappingView, threadPointer: bigint, tryRead: TryRead): Remote | undefined {
-    let lowest: Remote | undefined;
+  inUse(stack: MappingView, threadPointer: bigint, tryRead: TryRead): Range | undefined {
+    let used: Range | undefined;
     for (const owner of this.#found.get(stack.start) ?? []) {
-      const sp = this.#saved(owner, stack, threadPointer, tryRead)?.sp;
-      if (sp !== undefined && (lowest === undefined || sp < lowest)) lowest = sp;
+      const saved = this.#saved(owner, stack, threadPointer, tryRead);
+      if (saved === undefined) continue;
+      const { sp: start, end } = saved;
+      used = {
+        start: used === undefined || start < used.start ? start : used.start,
+        end: used === undefined || end > used.end ? end : used.end,
+      };
     }
-    return lowest;
+    return used;
   }
 
   /**
-   * `liveFrom` of many stacks, read together; -1 for those whose owner is not known. The reader is cleared.
+   * `inUse` of many stacks, read together: where each begins and ends, -1 for those whose owner is not known. The
+   * reader is cleared.
    * @param hiding see `secret`
    */
-  liveFromAll(
+  inUseOfAll(
     pid: number,
     stacks: readonly MappingView[],
     hiding: bigint | undefined,
     reader: RangeReader,
-  ): Float64Array {
-    const lowest = new Float64Array(stacks.length).fill(-1);
-    if (this.#found.size === 0 || hiding === undefined) return lowest;
+  ): { readonly starts: Float64Array; readonly ends: Float64Array } {
+    const starts = new Float64Array(stacks.length).fill(-1);
+    const ends = new Float64Array(stacks.length).fill(-1);
+    if (this.#found.size === 0 || hiding === undefined) return { starts, ends };
     const asked: { readonly index: number; readonly owner: Owner }[] = [];
     reader.clear();
     const look = (): void => {
@@ -125,10 +135,11 @@ export class StackOwners {
       reader.readEach(pid, (range, from, _, isWhole) => {
         if (!isWhole) return;
         const { index, owner } = asked[range]!;
-        const sp = this.#stackPointerIn(view, from * HALF, owner.present, stacks[index]!, hiding);
-        if (sp === undefined) return;
-        const known = lowest[index]!;
-        if (known < 0 || Number(sp) < known) lowest[index] = Number(sp);
+        const used = this.#usedBy(view, from * HALF, owner.present, stacks[index]!, hiding);
+        if (used === undefined) return;
+        const start = Number(used.start);
+        if (starts[index]! < 0 || start < starts[index]!) starts[index] = start;
+        ends[index] = Math.max(ends[index]!, Number(used.end));
       });
       reader.clear();
       asked.length = 0;
@@ -144,7 +155,7 @@ export class StackOwners {
       }
     }
     look();
-    return lowest;
+    return { starts, ends };
   }
 
   /** Whether the owner of a stack was asked for in vain since the last search. */
@@ -202,21 +213,26 @@ export class StackOwners {
   }
 
   /** What an owner has saved; undefined if it is no owner of this stack (any more). */
-  #saved({ at, present }: Owner, stack: MappingView, threadPointer: bigint, tryRead: TryRead) {
+  #saved(
+    { at, present }: Owner,
+    stack: MappingView,
+    threadPointer: bigint,
+    tryRead: TryRead,
+  ): Saved | undefined {
     const { jumpBuffer } = this.#arch.unwind;
     const bytes = tryRead(at, this.#sizeOf(present));
     const secret = this.secret(threadPointer, tryRead);
     if (bytes === undefined || secret === undefined || jumpBuffer === undefined) return undefined;
     const view = viewOf(bytes);
-    const sp = this.#stackPointerIn(view, 0, present, stack, secret);
-    if (sp === undefined) return undefined;
+    const used = this.#usedBy(view, 0, present, stack, secret);
+    if (used === undefined) return undefined;
     const values = new Map(
       Object.entries(jumpBuffer.saved).map(([name, offset]) => [
         name,
         this.#value(view, present.ownership.jumpBuffer + offset, name, secret),
       ]),
     );
-    return { sp, pc: remote(values.get('pc') ?? 0n), values };
+    return { sp: used.start, end: used.end, pc: remote(values.get('pc') ?? 0n), values };
   }
 
   /** The word that hides saved pointers, the same in all threads; undefined if it cannot be read, or none does. */
@@ -238,14 +254,14 @@ export class StackOwners {
     return jumpBuffer?.mangled.includes(name) === true ? pointerGuard!.unmangle(word, secret) : word;
   }
 
-  /** Where the context begins that the owner at `at` of `view` holds; undefined if that is no owner of this stack. */
-  #stackPointerIn(
+  /** What the context uses of this stack that the owner at `at` of `view` holds; undefined if that is no owner of it. */
+  #usedBy(
     view: DataView,
     at: number,
     { ownership, code }: Present,
     stack: MappingView,
     secret: bigint,
-  ): Remote | undefined {
+  ): Range | undefined {
     const { jumpBuffer } = this.#arch.unwind;
     if (jumpBuffer === undefined) return undefined;
     const base = view.getBigUint64(at, true);
@@ -256,7 +272,8 @@ export class StackOwners {
     const sp = this.#value(view, saved + jumpBuffer.stackPointer, 'sp', secret);
     if (sp < stack.start || sp >= end) return undefined;
     const pc = this.#value(view, saved + (jumpBuffer.saved.pc ?? 0), 'pc', secret);
-    return code.some((range) => pc >= range.start && pc < range.end) ? remote(sp) : undefined;
+    if (!code.some((range) => pc >= range.start && pc < range.end)) return undefined;
+    return { start: remote(sp), end: remote(end) };
   }
 
   #registers({ sp, pc, values }: Saved): RegisterFile {

@@ -32,8 +32,8 @@ export interface SuspendedInput {
   readonly expired: () => boolean;
   /** What is on a stack, where its owner is known: whose contexts are in the way, none of them, or undefined. */
   readonly exactly?: (stack: MappingView) => readonly Obstacle[] | undefined;
-  /** The lowest word of a stack that is in use, where its owner is known. */
-  readonly liveFrom?: (stack: MappingView) => Remote | undefined;
+  /** The part of a stack that is in use, where its owner is known. */
+  readonly inUse?: (stack: MappingView) => { readonly start: Remote; readonly end: Remote } | undefined;
 }
 
 /** A thread id that no thread has: the obstacle is a suspended context. */
@@ -72,11 +72,11 @@ export function suspendedObstacles(input: SuspendedInput): Obstacle[] | undefine
 
 function firstHit(input: SuspendedInput, mapping: MappingView) {
   const { tryRead, forbidden, arch, authenticationMask = 0n } = input;
-  const live = input.liveFrom?.(mapping);
+  const used = input.inUse?.(mapping);
   const runs =
-    live === undefined
+    used === undefined
       ? input.residentRuns(mapping.start, mapping.end)
-      : [{ start: remote(live & -BigInt(WORD)), end: mapping.end }];
+      : [{ start: remote(used.start & -BigInt(WORD)), end: used.end }];
   for (const { start, end } of runs) {
     for (let at: bigint = start; at < end; at += BigInt(PIECE)) {
       if (input.expired()) return 'expired';

@@ -42,7 +42,7 @@ export async function cycles(
   line('cycles', `${count} in ${seconds.toFixed(0)} s, ${guest.last.errors} I/O errors in the guest`);
   line(
     'largest gap',
-    `${guest.longestGapUs} µs in the guest, longest QMP answer ${guest.qmp.longestMs.toFixed(1)} ms`,
+    `${guest.longestGapUs} µs in the guest, longest of ${guest.qmp.answers} QMP answers ${guest.qmp.longestMs.toFixed(1)} ms`,
   );
   line(
     'growth',

@@ -10,8 +10,11 @@ export class Qmp {
   readonly #socket: Socket;
   readonly #waiting: { resolve: (answer: QmpAnswer) => void; reject: (error: Error) => void }[] = [];
   #pulse: NodeJS.Timeout | undefined;
-  /** Milliseconds between question and answer, the longest since `resetLongest`. */
-  longestMs = 0;
+  /** Since `resetLongest`. */
+  #longest = 0;
+  /** When the question of the pulse was asked that has no answer yet. */
+  #askedAt: number | undefined;
+  /** Questions of the pulse that were answered since `resetLongest`. */
   answers = 0;
 
   private constructor(socket: Socket) {
@@ -58,24 +61,34 @@ export class Qmp {
 
   /** Asks every `everyMs` milliseconds, so that a monitor that does not answer shows. */
   startPulse(everyMs: number): void {
-    let isAsking = false;
     this.#pulse = setInterval(() => {
-      if (isAsking) return;
-      isAsking = true;
+      if (this.#askedAt !== undefined) return;
       const start = performance.now();
+      this.#askedAt = start;
       const done = () => {
-        isAsking = false;
+        this.#askedAt = undefined;
       };
       this.must('query-status').then(() => {
-        this.longestMs = Math.max(this.longestMs, performance.now() - start);
+        this.#longest = Math.max(this.#longest, performance.now() - start);
         this.answers++;
         done();
       }, done);
     }, everyMs);
   }
 
+  /**
+   * Milliseconds between question and answer, the longest since `resetLongest`; a question that is still open counts
+   * with the time that it has been.
+   */
+  get longestMs(): number {
+    return this.#askedAt === undefined
+      ? this.#longest
+      : Math.max(this.#longest, performance.now() - this.#askedAt);
+  }
+
   resetLongest(): void {
-    this.longestMs = 0;
+    this.#longest = 0;
+    this.answers = 0;
   }
 
   close(): void {
