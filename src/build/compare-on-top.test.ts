@@ -4,6 +4,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { SutureError } from '../base/errors.ts';
+import type { Patch } from '../patch/patch.ts';
 import { readPatch } from '../patch/reader.ts';
 import { applyDiffs, type ReadFile } from './diff.ts';
 import { buildPatchSet } from './pipeline.ts';
@@ -37,7 +39,7 @@ class Fixes {
     assert.equal((await record(['gcc', '-O2', '-o', 'prog', ...sources], this.tree)).exitCode, 0);
   }
 
-  build(id: string, from: Sources, to: Sources, after?: string): Promise<BuildResult> {
+  build(id: string, from: Sources, to: Sources, ...after: string[]): Promise<BuildResult> {
     const files = [...new Set([...Object.keys(from), ...Object.keys(to)])]
       .sort()
       .map((name) => ({ path: name, original: from[name], patched: to[name] }))
@@ -51,7 +53,7 @@ class Fixes {
       diffs: [diff],
       functions: [],
       jobs: 2,
-      ...(after === undefined ? {} : { after: path.join(this.folder, after) }),
+      after: after.map((each) => path.join(this.folder, each)),
     });
   }
 }
@@ -60,6 +62,9 @@ const edited = (files: Sources, name: string, from: string, to: string): Sources
   assert.ok(files[name]?.includes(from), from);
   return { ...files, [name]: files[name]!.replace(from, to) };
 };
+
+const manifestOf = (file: string): Patch =>
+  readPatch(fs.readFileSync(file), (bytes) => createHash('sha256').update(bytes).digest(), file);
 
 const BASE: Sources = {
   'main.c':
@@ -88,12 +93,7 @@ test('another unit uses what the earlier fix added, by the name in the earlier p
   const second = edited(first, 'two.c', '+ 2;', '+ helper(added);');
   const { patches, refused } = await fixes.build('second', first, second, 'first');
   assert.deepEqual(refused, []);
-  const file = patches[0]!.file;
-  const { manifest } = readPatch(
-    fs.readFileSync(file),
-    (bytes) => createHash('sha256').update(bytes).digest(),
-    file,
-  );
+  const { manifest } = manifestOf(patches[0]!.file);
   assert.deepEqual(manifest.requires, ['first']);
   assert.deepEqual(
     manifest.imports.filter(({ from }) => from !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -125,6 +125,68 @@ test('a name that the compiler numbers otherwise since the earlier fix is refuse
   // gcc gives the later function's variable the lower number.
   assert.deepEqual(patches, []);
   assert.match(refused[0]?.what ?? '', /count\.\d is called count\.\d in the base/);
+});
+
+test('what the first fix added is found under the name that the compiler gives it after the second', async (t) => {
+  const fixes = new Fixes(t, BASE);
+  await fixes.record();
+  const counter = (name: string, step: number): string =>
+    `__attribute__((noinline)) static int ${name}(int n) { static int uses = ${step}; return uses += n * ${step}; }\n`;
+  const first = edited(
+    BASE,
+    'one.c',
+    'int one(int n) { return n',
+    `${counter('early', 3)}int one(int n) { return early(n)`,
+  );
+  // gcc numbers the static variables of the unit from the last function on.
+  const second = edited(
+    first,
+    'one.c',
+    'int one(int n) { return early(n)',
+    `${counter('late', 5)}int one(int n) { return early(n) + late(n)`,
+  );
+  const third = edited(second, 'one.c', 'early(n) + late(n)', 'early(n) + late(n) + early(2)');
+  assert.deepEqual((await fixes.build('first', BASE, first)).refused, []);
+  assert.deepEqual((await fixes.build('second', first, second, 'first')).refused, []);
+  const { patches, refused } = await fixes.build('third', second, third, 'second');
+  assert.deepEqual(refused, []);
+  const { manifest } = manifestOf(patches[0]!.file);
+  assert.deepEqual(manifest.requires, ['first', 'second']);
+  assert.deepEqual(
+    manifest.imports
+      .flatMap(({ name, from }) => (from === undefined ? [] : [`${name} of ${from.patch}`]))
+      .sort(),
+    ['early of first', 'late of second'],
+  );
+});
+
+test('fixes that are named with --after: all that are needed, or said which are not', async (t) => {
+  const fixes = new Fixes(t, BASE);
+  await fixes.record();
+  const first = edited(BASE, 'one.c', 'n + 1', 'n + 5');
+  const second = edited(first, 'one.c', 'n + 5', 'n + 6');
+  const third = edited(second, 'one.c', 'n + 6', 'n + 7');
+  await fixes.build('first', BASE, first);
+  await fixes.build('second', first, second, 'first');
+  const refusal = async (...after: string[]): Promise<string> =>
+    fixes.build('third', second, third, ...after).then(
+      ({ refused }) => refused.map(({ what }) => what).join(),
+      (error: SutureError) => `${error.message} ${error.remedy}`,
+    );
+  assert.equal(await refusal('second'), '');
+  fs.cpSync(path.join(fixes.folder, 'first'), path.join(fixes.folder, 'copy'), { recursive: true });
+  assert.match(await refusal('second'), /second was built after first, which is in several folders beside/);
+  assert.equal(await refusal('second', 'copy'), '');
+  fs.rmSync(path.join(fixes.folder, 'copy'), { recursive: true });
+  fs.renameSync(path.join(fixes.folder, 'first'), path.join(fixes.tree, 'first'));
+  assert.match(await refusal('second'), /in no folder beside .*another --after/);
+  assert.equal(await refusal('second', 'tree/first'), '');
+  // A tree in none of the states.
+  fs.writeFileSync(path.join(fixes.tree, 'one.c'), '#include "all.h"\nint one(int n) { return n + 2; }\n');
+  assert.match(
+    await refusal('second', 'tree/first'),
+    /none of the sources from that before first to that with second/,
+  );
 });
 
 test('an earlier fix of which --function left something out is no ground to build on', async (t) => {

@@ -1,16 +1,10 @@
 /**
- * Compares three versions of a unit: the base's, the one with an earlier fix, and the one with the new fix as well. The
- * new patch holds what differs between the last two; all of its references are to the base or to the earlier patch.
+ * Compares the versions of a unit that a new fix builds on earlier ones in: the base's, with one fix more each, and the
+ * one with the new fix as well. The new patch holds what differs between the last two; all of its references are to the
+ * base or to earlier patches.
  */
 import { archOfMachine } from '../arch/index.ts';
-import {
-  type AsmUnit,
-  type ComposedUnit,
-  compareUnits,
-  composeUnit,
-  parseUnit,
-  type UnitDifference,
-} from '../asm/index.ts';
+import { type AsmUnit, type ComposedUnit, compareUnits, composeUnit, parseUnit } from '../asm/index.ts';
 import { SYMBOL } from '../asm/unit.ts';
 import type { ElfImage } from '../elf/image.ts';
 import { SECTION } from '../patch/layout.ts';
@@ -20,39 +14,42 @@ import { firstDifference, maskCode } from './code-match.ts';
 import { assemblerCommand, type Comparison, compareVersions, objectOf } from './compare-versions.ts';
 import type { EarlierFix } from './earlier.ts';
 import { reachThroughGot } from './got-access.ts';
+import { type Introduced, introducedUpTo, type Link, NOTHING_INTRODUCED } from './introduced.ts';
 import type { Refused } from './result.ts';
 import type { Versions } from './versions.ts';
 
-/** A unit in the base's version, besides the ones before and after the new fix. */
-export interface ThreeVersions extends Versions {
-  readonly base: Buffer;
+/** A unit in all of its versions. */
+export interface StackedVersions extends Versions {
+  /** The base's, then with one earlier fix more each; the last one is `original`. */
+  readonly states: readonly Buffer[];
 }
 
-/** What the earlier patch added to a unit, by name in its source: the name in the patch's manifest. */
-export interface Introduced {
-  readonly names: ReadonlyMap<string, string>;
-  /** Names that other units can refer to. */
-  readonly shared: ReadonlySet<string>;
-}
+export type OnTop = Comparison & {
+  readonly introduced: Introduced;
+  /** Ids of the earlier fixes that change functions of the unit. */
+  readonly touchedBy: ReadonlySet<string>;
+};
 
-export type OnTop = Comparison & { readonly introduced: Introduced; readonly isTouchedEarlier: boolean };
+const ONE_PATCH = 'build one patch for all diffs from the base’s source, and apply it with --replace';
 
-const NOTHING: Introduced = { names: new Map(), shared: new Set() };
-const ONE_PATCH = 'build one patch for both diffs from the base’s source, and apply it with --replace';
-
-/** @throws SutureError as `compareVersions` */
+/**
+ * @param fixes the earlier ones, in the order in which they are applied
+ * @throws SutureError as `compareVersions`
+ */
 export async function compareOnTop(
-  versions: ThreeVersions,
-  fix: EarlierFix,
+  versions: StackedVersions,
+  fixes: readonly EarlierFix[],
   wanted: (name: string) => boolean,
   acceptance: Acceptance,
 ): Promise<OnTop> {
-  const { unit, name, base, original } = versions;
-  if (base.equals(original)) {
+  const { unit, name, states, original } = versions;
+  const base = states[0]!;
+  const foreign = fixes.find((fix, i) => changesUnit(fix, name) && states[i]!.equals(states[i + 1]!));
+  if (foreign === undefined && states.every((state) => state.equals(original))) {
     return {
       ...(await compareVersions(versions, wanted, acceptance)),
-      introduced: NOTHING,
-      isTouchedEarlier: false,
+      introduced: NOTHING_INTRODUCED,
+      touchedBy: new Set(),
     };
   }
   const command = assemblerCommand(unit);
@@ -68,35 +65,49 @@ export async function compareOnTop(
     wanted,
     acceptance,
   );
-  if (arch === undefined) return { ...comparison, introduced: NOTHING, isTouchedEarlier: false };
-  const before = parseUnit(base, arch.assembly, name);
-  const fixed = parseUnit(original, arch.assembly, name);
-  const earlier = compareUnits(before, fixed);
-  const composed = composeUnit(before, fixed, earlier);
-  const object = await assembleUnit(
-    command,
-    reachThroughGot(composed, baseObject, arch),
-    `what ${fix.id} changes in ${name}`,
-  );
-  const introduced = introducedBy(composed, before, fixed);
+  const touchedBy = new Set<string>();
+  let introduced = NOTHING_INTRODUCED;
+  if (arch === undefined) return { ...comparison, introduced, touchedBy };
   const refuse = (what: string, where?: string): OnTop => ({
     kind: 'refused',
     refused: [{ unit: name, what, remedy: ONE_PATCH, ...(where === undefined ? {} : { where }) }],
     introduced,
-    isTouchedEarlier: true,
+    touchedBy,
   });
-  const unlike = unlikePatch(name, composed, object, fix);
-  if (unlike !== undefined) return refuse(unlike);
-  const isTouchedEarlier = composed.functions.length > 0;
-  if (comparison.kind !== 'changed') return { ...comparison, introduced, isTouchedEarlier };
+  if (foreign !== undefined)
+    return refuse(
+      `${foreign.id} changes functions of ${name}: ${foreign.diff.name} is not what it was built from`,
+    );
+  const links: Link[] = [];
+  let before = parseUnit(base, arch.assembly, name);
+  for (const [i, fix] of fixes.entries()) {
+    if (states[i]!.equals(states[i + 1]!)) continue;
+    const after = parseUnit(states[i + 1]!, arch.assembly, name);
+    const difference = compareUnits(before, after);
+    const composed = composeUnit(before, after, difference);
+    const object = await assembleUnit(
+      command,
+      reachThroughGot(composed, baseObject, arch, new Set(introduced.names.keys())),
+      `what ${fix.id} changes in ${name}`,
+    );
+    const link = { id: fix.id, before, after, difference, composed };
+    links.push(link);
+    if (composed.functions.length > 0) touchedBy.add(fix.id);
+    const unlike = unlikePatch(name, composed, object, fix);
+    introduced = introducedUpTo(introduced, link);
+    if (unlike !== undefined) return refuse(unlike);
+    before = after;
+  }
+  if (comparison.kind !== 'changed') return { ...comparison, introduced, touchedBy };
 
   const { changed } = comparison;
-  const misfit = misfitOf(changed.composed, before, fixed, earlier, introduced, fix);
+  const misfit = misfitOf(changed.composed, links, introduced);
   if (misfit !== undefined) return refuse(misfit.what, misfit.where);
+  const ofBase = links[0]!.before;
   const onBase: ComposedUnit = {
     ...changed.composed,
     functions: changed.composed.functions.map((fn) =>
-      fn.kind === 'changed' ? { ...fn, originalParts: partsOf(before, fn.name) } : fn,
+      fn.kind === 'changed' ? { ...fn, originalParts: partsOf(ofBase, fn.name) } : fn,
     ),
   };
   const reached = await assembleUnit(
@@ -108,21 +119,12 @@ export async function compareOnTop(
     kind: 'changed',
     changed: { ...changed, composed: onBase, object: reached, originalObject: baseObject },
     introduced,
-    isTouchedEarlier,
+    touchedBy,
   };
 }
 
-function introducedBy(composed: ComposedUnit, before: AsmUnit, fixed: AsmUnit): Introduced {
-  const names = new Map<string, string>();
-  for (const { name, kind } of composed.functions) if (kind === 'new') names.set(name, name);
-  for (const label of composed.newVariables) {
-    const plain = label.replace(/\.kpatch$/, '');
-    const name = plain !== label && before.symbol(plain) >= 0 ? plain : label;
-    if (fixed.symbol(name) >= 0) names.set(name, label);
-  }
-  const shared = [...names.keys()].filter((name) => fixed.linkage(fixed.symbol(name)) !== 'local');
-  return { names, shared: new Set(shared) };
-}
+const changesUnit = ({ patches }: EarlierFix, unit: string): boolean =>
+  patches.some(({ manifest }) => manifest.functions.some((fn) => fn.unit === unit));
 
 /** Whether the earlier diff makes what the earlier patch holds: the same functions with the same code. */
 function unlikePatch(
@@ -158,31 +160,37 @@ function unlikePatch(
 /** A name of the new patch that means something else in the base, or nothing that can be reached. */
 function misfitOf(
   composed: ComposedUnit,
-  before: AsmUnit,
-  fixed: AsmUnit,
-  { pairing }: UnitDifference,
+  links: readonly Link[],
   { names }: Introduced,
-  { id }: EarlierFix,
 ): Pick<Refused, 'what' | 'where'> | undefined {
+  const last = links.at(-1)!.after;
   const changed = composed.functions.filter(({ kind }) => kind === 'changed').map(({ name }) => name);
   const again = changed.find((name) => names.has(name));
-  if (again !== undefined) return { what: `${again}, which ${id} introduced, changes again`, where: again };
+  if (again !== undefined)
+    return { what: `${again}, which ${names.get(again)?.patch} introduced, changes again`, where: again };
   for (const name of [...changed, ...composed.references.map((reference) => reference.name)]) {
     if (names.has(name)) continue;
-    const symbol = fixed.symbol(name);
-    if (symbol < 0 || !fixed.is(symbol, SYMBOL.defined)) continue;
-    const counterpart = pairing.toOriginal[symbol]!;
-    if (counterpart >= 0 && before.symbolName(counterpart) === name) continue;
-    return {
-      what:
-        counterpart < 0
-          ? `the new code refers to ${name}, which neither the base nor ${id} has`
-          : `${name} is called ${before.symbolName(counterpart)} in the base: ${id} changed how the compiler numbers it`,
-      where: name,
-    };
+    const symbol = last.symbol(name);
+    if (symbol < 0 || !last.is(symbol, SYMBOL.defined)) continue;
+    const misnamed = misnamedIn(links, symbol, name);
+    if (misnamed !== undefined) return { what: misnamed, where: name };
   }
   return undefined;
 }
+
+/** Follows a symbol of the newest version back to the base, where it must have the same name. */
+function misnamedIn(links: readonly Link[], newest: number, name: string): string | undefined {
+  let symbol = newest;
+  for (const { difference } of [...links].reverse()) {
+    symbol = difference.pairing.toOriginal[symbol]!;
+    if (symbol < 0) return `the new code refers to ${name}, which neither the base nor ${listOf(links)} has`;
+  }
+  const before = links[0]!.before.symbolName(symbol);
+  if (before === name) return undefined;
+  return `${name} is called ${before} in the base: ${listOf(links)} changed how the compiler numbers it`;
+}
+
+const listOf = (links: readonly Link[]): string => links.map(({ id }) => id).join(' and ');
 
 function partsOf(unit: AsmUnit, name: string): string[] {
   const block = unit.blockOf(unit.symbol(name));

@@ -4,15 +4,16 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { SutureError } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
+import type { Patch } from '../patch/patch.ts';
 import { writePatch } from '../patch/writer.ts';
 import type { Base } from './base.ts';
-import type { Introduced } from './compare-on-top.ts';
 import type { ChangedUnit } from './compare-versions.ts';
 import { type CompatResult, fitForLibcareplus } from './compat.ts';
 import type { EarlierFix } from './earlier.ts';
 import { findLinkedFiles } from './find-objects.ts';
+import { type Introduced, type IntroducedName, NOTHING_INTRODUCED } from './introduced.ts';
 import { linkPatch } from './link.ts';
-import type { EarlierPatch } from './link-request.ts';
+import type { EarlierPatches } from './link-request.ts';
 import type { OpenedAhead } from './open-ahead.ts';
 import { openBase, type SymbolSources } from './open-base.ts';
 import type { LinkedObject, Project } from './project.ts';
@@ -47,13 +48,14 @@ interface Sources extends SymbolSources {
   readonly ahead: OpenedAhead | undefined;
 }
 
-/** The fix that all objects are to have already. */
+/** The fixes that all objects are to have already. */
 export interface OnTopOf {
-  readonly fix: EarlierFix;
-  /** What it added, by unit. */
+  /** In the order in which they are applied. */
+  readonly fixes: readonly EarlierFix[];
+  /** What they added, by unit. */
   readonly introduced: ReadonlyMap<string, Introduced>;
-  /** Units of which it changes functions. */
-  readonly touched: ReadonlySet<string>;
+  /** Those that change functions of a unit, by unit. */
+  readonly touched: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export function linkObjects(
@@ -84,12 +86,13 @@ export function linkObjects(
     if (done.has(base.buildId)) continue;
     done.add(base.buildId);
     const earlier = onTop && earlierFor(base, onTop);
-    const lacking = earlier === undefined && present.find(({ name }) => onTop?.touched.has(name));
-    if (lacking) {
+    const lacking = onTop && lackingFor(base, present, onTop);
+    if (lacking !== undefined) {
+      const { fix, unit } = lacking;
       refused.push({
         object: candidate.file,
-        unit: lacking.name,
-        what: `${onTop?.fix.id} changes ${lacking.name} and has no patch for ${candidate.file} (${base.buildId})`,
+        unit,
+        what: `${fix} changes ${unit} and has no patch for ${candidate.file} (${base.buildId})`,
         remedy: 'name the object that it was built for with --target FILE',
       });
       continue;
@@ -99,7 +102,7 @@ export function linkObjects(
       base,
       units: present.map((unit) => ({
         ...unit,
-        introduced: onTop?.introduced.get(unit.name)?.names ?? new Map<string, string>(),
+        introduced: onTop?.introduced.get(unit.name)?.names ?? NOTHING_INTRODUCED.names,
       })),
       id: options.id,
       description: options.description ?? '',
@@ -171,14 +174,31 @@ function candidatesFor(project: Project, units: readonly ChangedUnit[], options:
   ];
 }
 
-function earlierFor(base: Base, { fix, introduced }: OnTopOf): EarlierPatch | undefined {
-  const patch = fix.patches.find(({ manifest }) => manifest.target.buildId === base.buildId);
-  if (patch === undefined) return undefined;
-  const shared = new Map<string, { unit: string; name: string }>();
+function earlierFor(base: Base, { fixes, introduced }: OnTopOf): EarlierPatches | undefined {
+  const manifests = fixes.flatMap((fix) => patchFor(base, fix)?.manifest ?? []);
+  if (manifests.length === 0) return undefined;
+  const shared = new Map<string, IntroducedName & { unit: string }>();
   for (const [unit, { names, shared: every }] of introduced) {
-    for (const name of every) shared.set(name, { unit, name: names.get(name)! });
+    for (const name of every) shared.set(name, { ...names.get(name)!, unit });
   }
-  return { manifest: patch.manifest, shared };
+  return { manifests, shared };
+}
+
+const patchFor = ({ buildId }: Base, { patches }: EarlierFix): Patch | undefined =>
+  patches.find(({ manifest }) => manifest.target.buildId === buildId);
+
+/** An earlier fix to one of the units that has no patch for the base. */
+function lackingFor(
+  base: Base,
+  present: readonly ChangedUnit[],
+  { fixes, touched }: OnTopOf,
+): { readonly fix: string; readonly unit: string } | undefined {
+  for (const fix of fixes) {
+    if (patchFor(base, fix) !== undefined) continue;
+    const unit = present.find(({ name }) => touched.get(name)?.has(fix.id));
+    if (unit !== undefined) return { fix: fix.id, unit: unit.name };
+  }
+  return undefined;
 }
 
 /** Recorded objects that hold a changed unit, those with the target's name first. */

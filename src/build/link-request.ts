@@ -4,6 +4,7 @@ import type { ElfImage } from '../elf/image.ts';
 import type { Manifest } from '../patch/manifest.ts';
 import type { PatchContents } from '../patch/patch.ts';
 import type { Base } from './base.ts';
+import type { IntroducedName } from './introduced.ts';
 import type { Refusal } from './refusal.ts';
 
 export interface LinkUnit {
@@ -14,17 +15,18 @@ export interface LinkUnit {
   readonly object: ElfImage;
   /** The whole original unit, assembled with the same command. */
   readonly originalObject: ElfImage;
-  /** What an earlier patch added to the unit: its name there, by name here. */
-  readonly introduced?: ReadonlyMap<string, string>;
+  /** What earlier patches added to the unit, by name here. */
+  readonly introduced?: ReadonlyMap<string, IntroducedName>;
   /** Functions of the base that the compiler could look into. */
   readonly sees?: readonly string[];
 }
 
-/** A patch of the same base that is applied already when this one comes. */
-export interface EarlierPatch {
-  readonly manifest: Manifest;
-  /** What it added and every unit can name: the unit that defines it. */
-  readonly shared: ReadonlyMap<string, { readonly unit: string; readonly name: string }>;
+/** The patches of the same base that are applied already when this one comes. */
+export interface EarlierPatches {
+  /** In the order in which they are applied. */
+  readonly manifests: readonly Manifest[];
+  /** What they added and every unit can name: the unit that defines it. */
+  readonly shared: ReadonlyMap<string, IntroducedName & { readonly unit: string }>;
 }
 
 export interface LinkRequest {
@@ -35,7 +37,7 @@ export interface LinkRequest {
   /** File name of the base, without folder. */
   readonly file: string;
   readonly compiler: string;
-  readonly earlier?: EarlierPatch;
+  readonly earlier?: EarlierPatches;
   readonly warnings?: readonly string[];
   /** Seconds since 1970. */
   readonly builtAt?: number;

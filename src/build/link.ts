@@ -46,7 +46,7 @@ export function linkPatch(request: LinkRequest): LinkResult {
     functions,
     variables: description.variables(),
     imports,
-    requires: earlier === undefined ? [] : [earlier.manifest.id],
+    requires: (earlier?.manifests ?? []).map(({ id }) => id),
     ...seenFunctions(units),
     compiler: request.compiler,
     warnings,

@@ -6,12 +6,14 @@ import { during, SutureError } from '../base/errors.ts';
 import { type Progress, silent } from '../base/progress.ts';
 import { UndoList } from '../base/undo.ts';
 import { Acceptance } from './acceptance.ts';
-import { compareOnTop, type Introduced } from './compare-on-top.ts';
+import { compareOnTop } from './compare-on-top.ts';
 import { type ChangedUnit, type Comparison, compareVersions } from './compare-versions.ts';
+import { compileStates } from './compile-states.ts';
 import { applyDiffs, type ChangedFile } from './diff.ts';
-import { diffName, type EarlierFix, loadEarlier, type SourceStates, sourceStates } from './earlier.ts';
+import { diffName, type EarlierFix, loadEarlier } from './earlier.ts';
 import { EarlyVersions } from './early-versions.ts';
 import { CleanUpOnExit } from './interruption.ts';
+import type { Introduced } from './introduced.ts';
 import { recoverTree } from './journal.ts';
 import { type LeftOut, leftWithOldSignature, type NewSignature } from './left-out.ts';
 import { linkObjects, type OnTopOf } from './link-objects.ts';
@@ -22,7 +24,7 @@ import { type OpenedAhead, openAhead } from './open-ahead.ts';
 import type { Project, Unit } from './project.ts';
 import type { BuildOptions, BuildResult, Refused } from './result.ts';
 import { sourceDiff } from './source-diff.ts';
-import { compileThree } from './three-versions.ts';
+import { type SourceStates, sourceStates } from './source-states.ts';
 import { Toolchain } from './toolchain.ts';
 import { touchedTypes } from './type-bodies.ts';
 import { reachOf, type TouchedFile } from './units.ts';
@@ -60,14 +62,15 @@ export async function buildPatchSet(
     const clock = new Clock();
 
     progress.step('reading the diff');
-    const earlier = options.after === undefined ? undefined : loadEarlier(options.after);
-    if (earlier?.id === options.id) throw sameId(options.id);
-    const states = earlier && sourceStates(earlier, treeReader(root));
-    const files = applyDiffs(diffs, states?.fixed ?? treeReader(root), (text) => progress.warn(text));
+    const earlier = loadEarlier(options.after ?? []);
+    if (earlier.some(({ id }) => id === options.id)) throw sameId(options.id);
+    const tree = treeReader(root);
+    const sources = earlier.length === 0 ? undefined : sourceStates(earlier, tree);
+    const files = applyDiffs(diffs, sources?.states.at(-1) ?? tree, (text) => progress.warn(text));
     if (files.length === 0) throw new SutureError('NO_CHANGE', 'the diff changes nothing');
 
     progress.step('finding the units that the fix reaches');
-    using early = new EarlyVersions(earlier === undefined ? project.units : [], files, place);
+    using early = new EarlyVersions(sources === undefined ? project.units : [], files, place);
     let ahead: OpenedAhead | undefined;
     const reach = await reachOf(
       files.map((file) => touched(file, root)),
@@ -89,11 +92,11 @@ export async function buildPatchSet(
     clock.lap('find');
 
     const { changed, refused, leftOut, onTop } =
-      earlier === undefined || states === undefined
+      sources === undefined
         ? await compareTwo(reach.units, files, place, options, clock)
-        : await compareThree(unitsOnTop(reach.units, project, earlier), files, place, options, clock, {
-            fix: earlier,
-            states,
+        : await compareStacked(unitsOnTop(reach.units, project, earlier), files, place, options, clock, {
+            fixes: earlier,
+            sources,
           });
     if (refused.length > 0) return refusal(refused, clock);
     warnOfUnseenTypes(files, changed);
@@ -147,35 +150,36 @@ async function compareTwo(
   return compared;
 }
 
-async function compareThree(
+async function compareStacked(
   units: readonly Unit[],
   files: readonly ChangedFile[],
   place: BuildPlace,
   options: BuildOptions,
   clock: Clock,
-  { fix, states }: { readonly fix: EarlierFix; readonly states: SourceStates },
+  { fixes, sources }: { readonly fixes: readonly EarlierFix[]; readonly sources: SourceStates },
 ): Promise<Compared> {
-  const versions = await compileThree(units, states, files, place);
+  const versions = await compileStates(units, fixes, sources, files, place);
   clock.lap('compile');
   const introduced = new Map<string, Introduced>();
-  const touched = new Set<string>();
+  const touched = new Map<string, ReadonlySet<string>>();
   const compared = await compareAll(
     versions,
     options,
     place.progress,
     async (version, wanted, acceptance) => {
-      const comparison = await compareOnTop(version, fix, wanted, acceptance);
+      const comparison = await compareOnTop(version, fixes, wanted, acceptance);
       introduced.set(version.name, comparison.introduced);
-      if (comparison.isTouchedEarlier) touched.add(version.name);
+      touched.set(version.name, comparison.touchedBy);
       return comparison;
     },
   );
   clock.lap('compare');
-  return { ...compared, onTop: { fix, introduced, touched } };
+  return { ...compared, onTop: { fixes, introduced, touched } };
 }
 
-/** With the units that the earlier fix changes: what they add can be named by others. */
-function unitsOnTop(reached: readonly Unit[], project: Project, { patches }: EarlierFix): Unit[] {
+/** With the units that the earlier fixes change: what they add can be named by others. */
+function unitsOnTop(reached: readonly Unit[], project: Project, fixes: readonly EarlierFix[]): Unit[] {
+  const patches = fixes.flatMap((fix) => fix.patches);
   const touched = new Set(patches.flatMap(({ manifest }) => manifest.functions.map(({ unit }) => unit)));
   const more = project.units.filter((unit) => touched.has(nameOf(unit, project.root)));
   return [...new Set([...reached, ...more])];

@@ -6,7 +6,7 @@ import type { ManifestVariable } from '../patch/manifest.ts';
 import { symbolTypeOf } from '../patch/placement.ts';
 import type { Base } from './base.ts';
 import type { Definition, Definitions } from './definitions.ts';
-import type { EarlierPatch, LinkRequest, LinkUnit } from './link-request.ts';
+import type { EarlierPatches, LinkRequest, LinkUnit } from './link-request.ts';
 import type { Merged } from './merge.ts';
 import { PatchSymbols } from './patch-symbols.ts';
 import type { Refusals } from './refusal.ts';
@@ -17,7 +17,7 @@ export class References {
   readonly table: PatchSymbols;
   readonly #base: Base;
   readonly #units: readonly LinkUnit[];
-  readonly #earlier: EarlierPatch | undefined;
+  readonly #earlier: EarlierPatches | undefined;
   readonly #memo = new Map<string, number>();
   readonly #existing = new Map<string, ManifestVariable>();
   /** Imports that the base lacks. */
@@ -122,19 +122,17 @@ export class References {
     const shared = scope === 'global' ? this.#earlier.shared.get(name) : undefined;
     const isBases = hiddenOrGlobal(this.#base, this.placements[unit]!, name) !== undefined;
     const found =
-      own !== undefined
-        ? { unit: unitName, name: own }
-        : shared !== undefined && !isBases
-          ? shared
-          : undefined;
-    if (found === undefined) return undefined;
-    const { manifest } = this.#earlier;
+      own !== undefined ? { ...own, unit: unitName } : shared !== undefined && !isBases ? shared : undefined;
+    // What is of a patch of another object is bound like that object's own.
+    const manifest = this.#earlier.manifests.find(({ id }) => id === found?.patch);
+    if (found === undefined || manifest === undefined) return undefined;
     const isFound = (each: { name: string; unit: string; kind: string }): boolean =>
       each.kind === 'new' && each.name === found.name && each.unit === found.unit;
     const variable = manifest.variables.find(isFound);
     const isFunction = manifest.functions.some(isFound);
     const clash = this.table.imports.some(
-      (other) => other.name === found.name && (other.from?.unit !== found.unit || other.from === undefined),
+      ({ name: other, from }) =>
+        other === found.name && (from?.unit !== found.unit || from.patch !== found.patch),
     );
     if (clash || (!isFunction && variable?.place === undefined)) {
       this.refusals.add({

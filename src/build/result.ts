@@ -18,8 +18,8 @@ export interface BuildOptions {
   readonly acceptLayout?: readonly string[];
   /** Compilers that run at the same time. */
   readonly jobs: number;
-  /** A patch, or the folder of a patch set, that is applied already when this one comes. */
-  readonly after?: string;
+  /** Patches, or folders of patch sets, that are applied already when this one comes; those that they were built after need not be named if they lie in folders beside. */
+  readonly after?: readonly string[];
   /** Build for this linked object only. */
   readonly target?: string;
   /** Its separate debug file, or an unstripped build that is the same code; only with `target`. */

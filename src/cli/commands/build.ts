@@ -15,7 +15,7 @@ interface BuildFlags extends CommonFlags {
   readonly function?: readonly string[];
   readonly acceptData?: readonly string[];
   readonly acceptLayout?: readonly string[];
-  readonly after?: string;
+  readonly after?: readonly string[];
   readonly target?: string;
   readonly debug?: string;
   readonly jobs: number;
@@ -53,7 +53,8 @@ export function buildVerb(): Command {
     )
     .option(
       '--after <patch>',
-      'build on top of this patch, which is applied already; its diff must be beside it, where build wrote it',
+      'build on top of this patch, which is applied already, and of those that it was built after; their diffs must be beside them, where build wrote them (repeatable)',
+      repeated(String),
     )
     .option('--target <file>', 'build for this linked object only, which may come from elsewhere')
     .option(
