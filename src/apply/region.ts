@@ -1,5 +1,5 @@
 /**
- * Finding the patches that a process has in it, by looking at its memory only: a private anonymous r-x mapping that
+ * Finding the patches that a process has in it, by looking at its memory only: a private anonymous mapping of code that
  * starts with the header's magic. Ours have a state block behind the header; LibcarePlus's have its records only.
  */
 import type { Arch } from '../arch/arch.ts';
@@ -85,10 +85,10 @@ export function readRegions(maps: readonly MappingView[], tryRead: TryRead, arch
   return { regions: inOrder(regions, arch), broken };
 }
 
+/** Also one that somebody made writable: verify says so. */
 export const couldBeRegion = (mapping: MappingView): boolean =>
   mapping.read &&
   mapping.execute &&
-  !mapping.write &&
   !mapping.shared &&
   mapping.path === '' &&
   mapping.end - mapping.start >= BigInt(HEADER_SIZE);
