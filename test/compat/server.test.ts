@@ -1,6 +1,7 @@
 /** The server: its socket, its store, and programs that are patched before their main function runs. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -10,11 +11,16 @@ import { repository, run } from '../programs/harness.ts';
 import { type ForeignBuild, foreignPatch } from './foreign-file.ts';
 import { ANSWERS, FIRST, SECOND } from './sources.ts';
 
-/** Prints what f and g give before anything could patch them from outside. */
-const GREETER = ANSWERS.replace(
+/**
+ * Prints what f and g give before anything could patch them from outside. `update` looks at every process of the
+ * machine: no other run of this test has this build id.
+ */
+const GREETER = `${ANSWERS.replace(
   'char line[64];',
   'char line[64]; printf("start %d %d\\n", f(1), g(1)); fflush(stdout);',
-);
+)}
+const char this_run[] = "${randomUUID()}";
+`;
 
 /** What LibcarePlus's preloaded hook does in the place of execve, as a program of its own. */
 const HOOK = `
@@ -141,6 +147,17 @@ test('startup, storage and update work on programs that run', async () => {
   assert.equal(await program.ask('1'), '1: 4208 1003');
   assert.match(await client('storage', '/nonexistent'), /there is no \/nonexistent/);
   assert.equal(await client('storage', store), '');
+});
+
+test('update patches the programs that run, and those only that the store is for', async () => {
+  const program = shop.start(first.original);
+  assert.equal(await program.line(), 'start 6 2');
+  const bystander = shop.start('/bin/cat');
+  const reply = await client('update');
+  assert.match(reply, new RegExp(`applied to PID '${program.pid}'`));
+  assert.doesNotMatch(reply, new RegExp(`applied to PID '${bystander.pid}'`));
+  assert.equal(await program.ask('1'), '1: 4107 4');
+  assert.equal(await bystander.ask('still here'), 'still here');
 });
 
 test('run starts one child, kill ends no other', async () => {

@@ -120,6 +120,32 @@ test('usage errors and projects that do not build end with an exit code that say
   assert.match(stderr, /nothing/);
 });
 
+test('a tree elsewhere, with a makefile for patches and a variable of its own for the place of installing', async () => {
+  const tree = join(place.folder, 'elsewhere');
+  mkdirSync(tree);
+  writeFileSync(join(tree, 'counter.c'), COUNTER);
+  writeFileSync(join(tree, 'Makefile'), 'all install:\n\tfalse\n');
+  writeFileSync(join(tree, 'lpmakefile'), MAKEFILE.replaceAll('DESTDIR', 'INSTALL_ROOT'));
+  const diff = await diffOf('elsewhere.patch', 'x * 3', 'x * 9');
+  const made = await command('libcare-patch-make', [
+    '-s',
+    tree,
+    '-d',
+    'INSTALL_ROOT',
+    '-j1',
+    '-i',
+    '7',
+    diff,
+  ]);
+  assert.equal(made.code, 0, made.stderr);
+  const [file] = patchesIn(join(tree, 'patchroot'));
+  const program = shop.start(join(tree, 'lpmake/usr/bin/counter'));
+  assert.equal(await program.ask('1'), '1 13');
+  const words = ['patch', '-p', String(program.pid), join(tree, 'patchroot', file ?? '')];
+  assert.equal((await command('libcare-ctl', words)).code, 0);
+  assert.equal(await program.ask('1'), '2 29');
+});
+
 test('libcare-dump shows the header and writes the object', async () => {
   const file = join(place.tree, 'patchroot', `${buildId}.kpatch`);
   const { code, stdout } = await command('libcare-dump', ['-H', '-i', file]);
