@@ -47,6 +47,7 @@ const text = [
   '',
   'Made from the programs in test/programs by `node --import tsx scripts/supported.ts`. Each is compiled with each of its sets of flags,',
   'patched while it runs, watched before, after and reverted, or seen to be refused, by `npm test`.',
+  'How trees are built (make, ccache, cmake, ninja, meson, autotools, dpkg-buildpackage, a compilation database) is tested in test/build-systems.',
   ...sections.flatMap(([title, belongs]) => [
     ...['', `## ${title}`, '', '| what | flags | case |', '| --- | --- | --- |'],
     ...rows(belongs),

@@ -9,7 +9,10 @@ import type { Patch } from '../patch/patch.ts';
 import type { Region } from './region.ts';
 
 /** @throws SutureError UNSAFE naming the function, when `patch` and one that stays in force do not fit. */
-export function requireIndependence({ manifest }: Patch, stays: readonly Region[]): void {
+export function requireIndependence(
+  { manifest }: Pick<Patch, 'manifest'>,
+  stays: readonly Pick<Region, 'id' | 'manifest'>[],
+): void {
   const ours = changedIn(manifest);
   for (const region of stays) {
     if (region.manifest === undefined || manifest.requires.includes(region.id)) continue;

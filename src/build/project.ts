@@ -57,7 +57,10 @@ interface Assembly {
   readonly inputs: readonly string[];
 }
 
-/** Reads a record. Of several commands with the same output the last one counts, except that archives grow. */
+/**
+ * Reads a record. Of several commands with the same output the last one counts, except that archives grow. Units and
+ * objects are in the order of their paths: that in which a parallel build happened to end them must not tell in a patch.
+ */
 export function projectOf(record: BuildRecord): Project {
   const units = new Map<string, Unit>();
   const assemblies = new Map<string, Assembly>();
@@ -74,7 +77,7 @@ export function projectOf(record: BuildRecord): Project {
     }
   }
   const linked: LinkedObject[] = [];
-  for (const [output, { kind }] of assemblies) {
+  for (const [output, { kind }] of [...assemblies].sort(byPath)) {
     if (kind !== 'executable' && kind !== 'library') continue;
     linked.push({
       output,
@@ -84,8 +87,15 @@ export function projectOf(record: BuildRecord): Project {
       direct: unitsIn(output, units, assemblies, WHOLE_STEPS),
     });
   }
-  return { root: record.root, units: [...units.values()], linked };
+  return {
+    root: record.root,
+    units: [...units].sort(byPath).map(([, unit]) => unit),
+    linked,
+  };
 }
+
+const byPath = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number =>
+  one < other ? -1 : 1;
 
 /** Steps whose inputs end up in the output, perhaps and certainly; a library that is linked with stays an object of its own. */
 const ALL_STEPS: ReadonlySet<Assembly['kind']> = new Set(['archive', 'relocatable']);
