@@ -146,7 +146,9 @@ test('directives are found however they are written', (t) => {
   const { units } = project(root, ...names.map((_, i) => `gcc -Iinc -c line${i}.c -o line${i}.o`));
   const scan = new IncludeScan([path.join(root, wanted)], []);
   assert.deepEqual(
-    names.filter((_, i) => !scan.mayRead(units[i]!)),
+    names.filter(
+      (_, i) => !scan.mayRead(units.find(({ source }) => path.basename(source) === `line${i}.c`)!),
+    ),
     ['none', 'no directive'],
   );
 });
