@@ -91,8 +91,7 @@ interface Slots {
 /** The base's words that the dynamic linker fills with the addresses of these symbols. */
 function slotsByName(base: ObjectView, link: LinkFacts, names: ReadonlySet<string>): Map<string, Slots> {
   const found = new Map<string, Slots>();
-  for (const relocation of base.image.dynamicRelocations()) {
-    if (relocation.type !== link.jumpSlot && relocation.type !== link.globDat) continue;
+  for (const relocation of base.image.dynamicRelocations(new Set([link.jumpSlot, link.globDat]))) {
     const name = relocation.symbol?.name;
     if (name === undefined || !names.has(name)) continue;
     const slots = found.get(name) ?? {};
@@ -167,8 +166,7 @@ function boundElsewhere(process: ProcessView, { object, symbol }: Definition): R
         .some((s) => s.shndx === 0 && s.version === symbol.version)
     )
       continue;
-    for (const relocation of other.image.dynamicRelocations()) {
-      if (relocation.type !== link.jumpSlot && relocation.type !== link.globDat) continue;
+    for (const relocation of other.image.dynamicRelocations(new Set([link.jumpSlot, link.globDat]))) {
       if (relocation.symbol?.name !== symbol.name || relocation.symbol.version !== symbol.version) continue;
       const value = readSlot(process, other, relocation.at);
       if (value !== undefined && value >= object.start && value < object.end) return remote(value);

@@ -50,12 +50,12 @@ export function threadStorageOf(process: ProcessView, owner: ObjectView): Thread
   let blockOffset: bigint | undefined;
   let moduleId: bigint | undefined;
   const descriptors = new Map<bigint, Descriptor>();
+  const threadLocal = new Set([link.tpoff, link.dtpmod, link.tlsdesc].filter((type) => type !== undefined));
   for (const user of [owner, ...process.modules()]) {
     if (blockOffset !== undefined && moduleId !== undefined) break;
     if (user.isVdso) continue;
-    for (const relocation of user.image.dynamicRelocations()) {
+    for (const relocation of user.image.dynamicRelocations(threadLocal)) {
       const { type } = relocation;
-      if (type !== link.tpoff && type !== link.dtpmod && type !== link.tlsdesc) continue;
       const inBlock = offsetInBlock(process, owner, user, relocation.symbol);
       const word = inBlock === undefined ? undefined : readSlot(process, user, relocation.at);
       if (inBlock === undefined || word === undefined || word === 0n) continue;

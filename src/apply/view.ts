@@ -61,7 +61,8 @@ export interface ImageView {
   dynamic(): ReadonlyMap<number, readonly bigint[]>;
   needed(): readonly string[];
   soname(): string | undefined;
-  dynamicRelocations(): readonly DynamicRelocationView[];
+  /** All, or those of the given types. */
+  dynamicRelocations(types?: ReadonlySet<number>): readonly DynamicRelocationView[];
 }
 
 /** An ELF object of a process. */

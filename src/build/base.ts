@@ -26,7 +26,6 @@ import {
   STT_SECTION,
   STT_TLS,
 } from '../elf/constants.ts';
-import type { DynamicRelocation } from '../elf/dynamic.ts';
 import { ElfImage } from '../elf/image.ts';
 import type { ElfSymbol, SymbolTable } from '../elf/symbols.ts';
 import type { BaseSection } from '../patch/patch.ts';
@@ -50,8 +49,7 @@ export class Base {
   readonly sections: readonly BaseSection[];
   #versioned: ReadonlyMap<string, readonly ElfSymbol[]> | undefined;
   #slots: ReadonlyMap<string, Slots> | undefined;
-  #relative: ReadonlyMap<bigint, bigint> | undefined;
-  #dynamicRelocations: readonly DynamicRelocation[] | undefined;
+  #relative: ((at: Vaddr) => bigint | undefined) | undefined;
   #starts: BigUint64Array | undefined;
   #fileless: ReadonlySet<number> | undefined;
 
@@ -99,6 +97,7 @@ export class Base {
     this.symbols.files();
     this.nextSymbol(vaddr(0n));
     this.wordAt(vaddr(0n));
+    this.#versioned ??= this.#indexVersions();
   }
 
   /** True when its code runs at its link-time addresses. */
@@ -172,19 +171,10 @@ export class Base {
     return this.#slots.get(name) ?? {};
   }
 
-  get dynamicRelocations(): readonly DynamicRelocation[] {
-    this.#dynamicRelocations ??= this.isDynamic ? this.image.dynamicRelocations() : [];
-    return this.#dynamicRelocations;
-  }
-
   /** The address that the word at `at` will hold after the dynamic linker's relative relocations, before the load bias. */
   wordAt(at: Vaddr): bigint | undefined {
-    this.#relative ??= new Map(
-      this.dynamicRelocations
-        .filter(({ type }) => type === this.arch.link.relative)
-        .map(({ at: place, addend }) => [place, addend]),
-    );
-    return this.#relative.get(at);
+    this.#relative ??= this.isDynamic ? this.image.relativeWords() : () => undefined;
+    return this.#relative(at);
   }
 
   /** Every function symbol at exactly this address. */
@@ -231,9 +221,9 @@ export class Base {
   #indexSlots(): ReadonlyMap<string, Slots> {
     const { jumpSlot, globDat } = this.arch.link;
     const index = new Map<string, Slots>();
-    for (const { at, type, symbol, addend } of this.dynamicRelocations) {
+    const filled = this.isDynamic ? this.image.dynamicRelocations(new Set([jumpSlot, globDat])) : [];
+    for (const { at, type, symbol, addend } of filled) {
       if (symbol === undefined || addend !== 0n) continue;
-      if (type !== jumpSlot && type !== globDat) continue;
       const known = index.get(symbol.name) ?? {};
       index.set(symbol.name, type === jumpSlot ? { ...known, jumpSlot: at } : { ...known, globDat: at });
     }

@@ -230,13 +230,11 @@ class Fitting {
   #threadSlot(symbol: PatchSymbol): bigint | undefined {
     const { tpoff } = this.#contents.arch.link;
     return this.#base.image
-      .dynamicRelocations()
-      .find(
-        (found) =>
-          found.type === tpoff &&
-          (symbol.kind === 'tls-base'
-            ? (found.symbol === undefined || found.symbol.name === '') && found.addend === symbol.offset
-            : found.symbol?.name === symbol.name),
+      .dynamicRelocations(new Set([tpoff]))
+      .find((found) =>
+        symbol.kind === 'tls-base'
+          ? (found.symbol === undefined || found.symbol.name === '') && found.addend === symbol.offset
+          : found.symbol?.name === symbol.name,
       )?.at;
   }
 

@@ -1,4 +1,5 @@
 /** What an object answers from its dynamic section, in a file and in memory alike. */
+import type { Vaddr } from '../bytes/address.ts';
 import type { Dynamic, DynamicRelocation } from './dynamic.ts';
 
 export abstract class DynamicObject {
@@ -20,8 +21,16 @@ export abstract class DynamicObject {
     return this.dynamicSection.soname();
   }
 
-  /** What the dynamic linker applies: DT_RELA, DT_JMPREL, DT_RELR. In memory the words are already changed. */
-  dynamicRelocations(): DynamicRelocation[] {
-    return this.dynamicSection.relocations();
+  /**
+   * What the dynamic linker applies: DT_RELA, DT_JMPREL, DT_RELR. In memory the words are already changed.
+   * @param types of the CPU; most relocations of most objects are relative, and nobody asks for those
+   */
+  dynamicRelocations(types?: ReadonlySet<number>): DynamicRelocation[] {
+    return this.dynamicSection.relocations(types);
+  }
+
+  /** Tells the addend of the relative relocation of a word, by the word's link-time address. */
+  relativeWords(): (at: Vaddr) => bigint | undefined {
+    return this.dynamicSection.relativeWords();
   }
 }

@@ -3,6 +3,7 @@ import { hex, plus, type Vaddr, vaddr } from '../bytes/address.ts';
 import { viewOf } from '../bytes/record.ts';
 import * as DT from './constants.ts';
 import { Dyn, Sym } from './layout.ts';
+import { RelativeWords } from './relative-words.ts';
 import { readRela, readRelr } from './relocation-entries.ts';
 import { StringTable } from './strings.ts';
 import { type ElfSymbol, SymbolTable } from './symbols.ts';
@@ -33,7 +34,7 @@ export interface DynamicSource {
   address(value: bigint): Vaddr;
   /** What a word that a relative relocation without stored addend changes stands for: the addend. */
   relativeAddend(at: Vaddr): bigint;
-  /** The CPU's relative type; asked only for objects with DT_RELR. */
+  /** The CPU's relative type. */
   relativeType(): number;
   /** Count of dynamic symbols where a section header tells. */
   readonly symbolCount: number | undefined;
@@ -82,11 +83,11 @@ export class Dynamic {
     return offset === undefined ? undefined : this.strings.text(Number(offset));
   }
 
-  /** DT_RELA, DT_JMPREL and DT_RELR in this order. */
-  relocations(): DynamicRelocation[] {
+  /** DT_RELA, DT_JMPREL and DT_RELR in this order: all, or those of the given types. */
+  relocations(types?: ReadonlySet<number>): DynamicRelocation[] {
     const found: DynamicRelocation[] = [];
     for (const { bytes, plt, what } of this.#relaTables()) {
-      for (const entry of readRela(bytes, what)) {
+      for (const entry of readRela(bytes, what, types)) {
         found.push({
           at: vaddr(BigInt(entry.offset)),
           type: entry.type,
@@ -97,13 +98,29 @@ export class Dynamic {
       }
     }
     const relr = this.#table(DT.DT_RELR, DT.DT_RELRSZ);
-    if (relr !== undefined) {
-      const type = this.#source.relativeType();
+    const type = relr === undefined ? undefined : this.#source.relativeType();
+    if (relr !== undefined && type !== undefined && (types?.has(type) ?? true)) {
       for (const at of readRelr(relr)) {
         found.push({ at, type, symbol: undefined, addend: this.#source.relativeAddend(at), plt: false });
       }
     }
     return found;
+  }
+
+  /** The addend of the relative relocation of a word, by the word's link-time address. */
+  relativeWords(): (at: Vaddr) => bigint | undefined {
+    const type = this.#source.relativeType();
+    const tables = this.#relaTables().map(({ bytes }) => RelativeWords.of(bytes, type));
+    const relr = this.#table(DT.DT_RELR, DT.DT_RELRSZ);
+    const packed = new Set<bigint>(relr === undefined ? [] : readRelr(relr));
+    return (at) => {
+      if (packed.has(at)) return this.#source.relativeAddend(at);
+      for (const words of tables) {
+        const addend = words.addendAt(at);
+        if (addend !== undefined) return addend;
+      }
+      return undefined;
+    };
   }
 
   #relaTables(): { bytes: Uint8Array; plt: boolean; what: string }[] {

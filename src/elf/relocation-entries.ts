@@ -12,14 +12,15 @@ export interface Relocation {
   readonly addend: bigint;
 }
 
-/** Decodes Elf64_Rela entries. */
-export function readRela(bytes: Uint8Array, what: string): Relocation[] {
+/** Decodes Elf64_Rela entries: all, or those of the given types. */
+export function readRela(bytes: Uint8Array, what: string, types?: ReadonlySet<number>): Relocation[] {
   if (bytes.length % Rela.size !== 0) {
     throw new SutureError('BAD_FORMAT', `${what}: ${bytes.length} bytes are no whole relocations`);
   }
   const view = viewOf(bytes);
   const entries: Relocation[] = [];
   for (let at = 0; at < bytes.length; at += Rela.size) {
+    if (types !== undefined && !types.has(view.getUint32(at + Rela.offsets.type, true))) continue;
     const entry = Rela.on(view, at);
     const offset = Number(entry.offset);
     if (!Number.isSafeInteger(offset)) {
