@@ -12,6 +12,8 @@ import { changesOf, nameOf, type Workplace, withChanges } from './versions.ts';
 export class EarlyVersions implements Disposable {
   /** The tree is changed no more. Rejects if it could not be changed, or put back. */
   readonly treeIsBack: Promise<void>;
+  /** The originals are there, and compilers are at work on the patched versions. Never rejects. */
+  readonly patchedBegun: Promise<void>;
   /** Whose own source is changed. */
   readonly units: readonly Unit[];
   #isEnded = false;
@@ -21,18 +23,31 @@ export class EarlyVersions implements Disposable {
       files.flatMap((file) => (file.patched === undefined ? [] : [path.join(place.root, file.path)])),
     );
     this.units = units.filter((unit) => changed.has(unit.source) && isComparable(unit) && !unit.command.lto);
-    this.treeIsBack = this.#compile(this.units, files, place);
+    let tell = (): void => {};
+    this.patchedBegun = new Promise((resolve) => {
+      tell = resolve;
+    });
+    this.treeIsBack = this.#compile(this.units, files, place, tell).finally(tell);
     this.treeIsBack.catch(() => {}); // told to whom waits
   }
 
-  async #compile(units: readonly Unit[], files: readonly ChangedFile[], place: Workplace): Promise<void> {
+  async #compile(
+    units: readonly Unit[],
+    files: readonly ChangedFile[],
+    place: Workplace,
+    patchedBegun: () => void,
+  ): Promise<void> {
     if (!(await begun(units, 'the original', place))) return;
     // Meanwhile the tree is searched. Of a file that is changed only its name is looked at, but the name must be there.
     const isOnlyChanged = files.every(
       ({ original, patched }) => original !== undefined && patched !== undefined,
     );
     if (this.#isEnded || units.length === 0 || !isOnlyChanged) return;
-    await withChanges(changesOf(files, place.root, true), place, () => begun(units, 'the patched', place));
+    await withChanges(changesOf(files, place.root, true), place, () => {
+      const compiled = begun(units, 'the patched', place);
+      patchedBegun();
+      return compiled;
+    });
   }
 
   /** Begins nothing more. */

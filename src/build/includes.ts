@@ -27,6 +27,7 @@ const DIRECTIVE =
 const DEFINITION = /^[ \t]*(?:#|%:|\?\?=)[ \t]*define\b.*["<][^">\n]+\.\w+[">].*/;
 
 function definedNames(text: string): string[] {
+  if (!text.includes('"') && !text.includes('<')) return [];
   return [...text.matchAll(/["<]([^"<>\n]+\.\w+)[">]/g)].map((match) => match[1]!);
 }
 
@@ -107,6 +108,8 @@ interface Search {
   readonly included: Map<string, readonly string[]>;
   /** Real paths that a name has in the folders. */
   readonly places: Map<string, readonly string[]>;
+  /** Those of the folders that have a file or folder of this name, or may have. */
+  readonly holding: Map<string, readonly string[]>;
 }
 
 export class IncludeScan {
@@ -116,7 +119,7 @@ export class IncludeScan {
   readonly #spellings: readonly Spelling[];
   readonly #includes = new Map<string, Includes>();
   readonly #realPaths = new Map<string, string | undefined>();
-  readonly #listings = new Map<string, ReadonlySet<string> | undefined>();
+  readonly #listings = new Map<string, Listing | undefined>();
   /** By folders searched. */
   readonly #searches = new Map<string, Search>();
 
@@ -141,6 +144,7 @@ export class IncludeScan {
       quiet: new Map(),
       included: new Map(),
       places: new Map(),
+      holding: new Map(),
     };
     this.#searches.set(key, search);
     const forced = unit.command.include.forced.flatMap((name) => this.#places(name, unit.directory, search));
@@ -212,15 +216,28 @@ export class IncludeScan {
     return all;
   }
 
-  #places(name: string, beside: string, { folders, places }: Search): readonly string[] {
+  #places(name: string, beside: string, search: Search): readonly string[] {
     if (name.startsWith('/')) return this.#placesIn([''], name);
-    let found = places.get(name);
+    let found = search.places.get(name);
     if (found === undefined) {
-      found = this.#placesIn(folders, name);
-      places.set(name, found);
+      found = this.#placesIn(this.#holding(name, search), name);
+      search.places.set(name, found);
     }
     const own = this.#placeIn(beside, name);
     return own === undefined ? found : [own, ...found];
+  }
+
+  /** The folders of the search in which the first part of a name is: for most names one or none of many. */
+  #holding(name: string, { folders, holding }: Search): readonly string[] {
+    const slash = name.indexOf('/');
+    const first = slash < 0 ? name : name.slice(0, slash);
+    if (first === '.' || first === '..') return folders;
+    let found = holding.get(first);
+    if (found === undefined) {
+      found = folders.filter((folder) => this.#namesIn(folder)?.has(first) !== false);
+      holding.set(first, found);
+    }
+    return found;
   }
 
   #placesIn(folders: readonly string[], name: string): string[] {
@@ -232,11 +249,16 @@ export class IncludeScan {
     // Most folders lack most names: a listing answers that for all names without asking the system.
     const [holder, last] =
       slash < 0 ? [folder, name] : [`${folder}/${name.slice(0, slash)}`, name.slice(slash + 1)];
-    return this.#namesIn(holder)?.has(last) === false ? undefined : this.#real(`${folder}/${name}`);
+    const names = this.#namesIn(holder);
+    const isPlain = names?.get(last);
+    if (names !== undefined && isPlain === undefined) return undefined;
+    if (isPlain !== true) return this.#real(`${folder}/${name}`);
+    const real = this.#real(holder === '' ? '/' : holder);
+    return real === undefined ? undefined : `${real === '/' ? '' : real}/${last}`;
   }
 
   /** The names in a folder, none if there is no such folder; undefined if it cannot be listed. */
-  #namesIn(folder: string): ReadonlySet<string> | undefined {
+  #namesIn(folder: string): Listing | undefined {
     if (this.#listings.has(folder)) return this.#listings.get(folder);
     const names = this.#isAbsent(folder) ? NO_NAMES : listing(folder);
     this.#listings.set(folder, names);
@@ -301,11 +323,14 @@ export class IncludeScan {
   }
 }
 
-const NO_NAMES: ReadonlySet<string> = new Set();
+/** The names in a folder; true for files that are no links, whose real path is the folder's with the name. */
+type Listing = ReadonlyMap<string, boolean>;
+const NO_NAMES: Listing = new Map();
 
-function listing(folder: string): ReadonlySet<string> | undefined {
+function listing(folder: string): Listing | undefined {
   try {
-    return new Set(fs.readdirSync(folder === '' ? '/' : folder));
+    const entries = fs.readdirSync(folder === '' ? '/' : folder, { withFileTypes: true });
+    return new Map(entries.map((entry) => [entry.name, entry.isFile()]));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     return code === 'ENOENT' || code === 'ENOTDIR' ? NO_NAMES : undefined;

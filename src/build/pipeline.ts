@@ -78,6 +78,7 @@ export async function buildPatchSet(
       place.toolchain,
       options.jobs,
       async () => {
+        await early.patchedBegun;
         if (options.target === undefined) ahead = openAhead(project, early.units);
         await early.treeIsBack;
       },
