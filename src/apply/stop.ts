@@ -1,12 +1,11 @@
 /** Stopping a target, looking at its threads, and changing it, again and again until it is safe or time is up. */
 import { SutureError } from '../base/errors.ts';
-import { remote } from '../bytes/address.ts';
 import { onChild } from '../process/rehearse.ts';
 import { stopAll } from '../process/stop.ts';
 import type { Stopped } from '../process/stopped.ts';
 import type { Target } from '../process/target.ts';
 import { readProc } from '../sys/procfs.ts';
-import { sleepMicroseconds } from '../sys/scheduler.ts';
+import { atOrdinaryPriority, sleepMicroseconds } from '../sys/scheduler.ts';
 import type { ContextList } from '../unwind/context-list.ts';
 import { RegisterFile } from '../unwind/frame.ts';
 import { commitChanges, type HeldAccess, rehearsedChange } from './change.ts';
@@ -16,6 +15,7 @@ import { blockersOf, judgeThreads, type Observer } from './observe.ts';
 import { StackOverview } from './own-stacks.ts';
 import type { Region } from './region.ts';
 import type { Blocker, ForbiddenRange, Obstacle, Verdict } from './safety.ts';
+import { sleepingThreads } from './sleeping-threads.ts';
 import { Snapshot } from './snapshot.ts';
 import { StackLike } from './stack-like.ts';
 import { StackOwners } from './stack-owners.ts';
@@ -105,13 +105,16 @@ function rehearseStops(forbidden: readonly ForbiddenRange[], limits: StopLimits)
     // On a busy machine a round takes many times longer, most of it waiting for a processor.
     const end = performance.now() + REHEARSAL_MS;
     for (let round = 0; round < ROUNDS && performance.now() < end; round++) {
-      attempt(target, observer, idle, forbidden, limits, (stopped) => {
-        commitChanges(arch, [change], heldAccess(stopped));
-        if (round > 2) return;
-        const surroundings = { stackLike: new StackLike(observer.maps), threadPointers: () => [] };
-        judgeThreads(observer, stopped.threads, surroundings, forbidden, read, () => false);
-        stopped.call([call]);
-      });
+      const once = (): Attempt =>
+        attempt(target, observer, idle, forbidden, limits, (stopped) => {
+          commitChanges(arch, [change], heldAccess(stopped));
+          if (round > 2) return;
+          const surroundings = { stackLike: new StackLike(observer.maps), threadPointers: () => [] };
+          judgeThreads(observer, stopped.threads, surroundings, forbidden, read, () => false);
+          stopped.call([call]);
+        });
+      if (round === 0) once();
+      else atOrdinaryPriority(once);
     }
   });
 }
@@ -131,19 +134,7 @@ export function rehearse(
   if (!isRehearsed) rehearseStops(forbidden, limits);
   isRehearsed = true;
   searchOwners(target, observer);
-  const { registers } = target.arch;
-  const threads = target.threads().slice(0, 8);
-  const seen = threads.flatMap((tid) => {
-    const text = readProc(`${target.pid}/task/${tid}/syscall`);
-    if (text === undefined) return [];
-    // proc(5), /proc/PID/syscall: the last two words are stack pointer and pc; a running thread has none.
-    const [sp, pc] = text.trim().split(' ').slice(-2);
-    if (sp === undefined || pc === undefined || !/^0x/.test(sp) || !/^0x/.test(pc)) return [];
-    const file = new RegisterFile(registers.dwarf.length, remote(BigInt(pc)));
-    file.set(registers.dwarfSp, BigInt(sp));
-    file.set(registers.dwarfReturnAddress, BigInt(pc));
-    return [{ tid, registers: file }];
-  });
+  const seen = sleepingThreads(target);
   const idle = new IdleStacks(observer, forbidden);
   const end = performance.now() + REHEARSAL_MS;
   for (let round = 0; round < rounds; round++) {

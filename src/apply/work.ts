@@ -18,6 +18,7 @@ import { RegionKeeper } from './region-keeper.ts';
 import { closeCall, OWN_OPEN } from './remote-memory.ts';
 import type { ForbiddenRange } from './safety.ts';
 import { abandonedRanges, settlement } from './settle.ts';
+import { sleepingThreads } from './sleeping-threads.ts';
 import { Snapshot } from './snapshot.ts';
 import { standings } from './stack.ts';
 import { heldAccess, observerOf, rehearse, type StopLimits, type StopResult, stopUntilSafe } from './stop.ts';
@@ -220,9 +221,12 @@ export class Work {
     const { tryRead } = snapshot.memory;
     const { regions } = readRegions(snapshot.maps(), tryRead, snapshot.arch);
     const modules = unwindModules(snapshot.modules(), regions, tryRead);
+    const objection = objectionToUnwinderCalls(snapshot.arch, modules, snapshot.modules(), tryRead);
+    // While a thread is held for the answer no table should have to be read first.
+    for (const { registers } of sleepingThreads(this.#target)) objection(registers);
     return remoteCall(this.#target, calls, {
       deadlineMs: Math.max(this.#limits.timeoutMs, LEAST_PATIENCE_MS),
-      objection: objectionToUnwinderCalls(snapshot.arch, modules, snapshot.modules(), tryRead),
+      objection,
     });
   }
 

@@ -12,11 +12,29 @@ const SCHED_FIFO = 1;
 const SCHED_RESET_ON_FORK = 0x40000000;
 const parameter = NativeMemory.lazily(8);
 
+let isOrdinary = false;
+
+/**
+ * While `work` runs, no thread is put before others: what only rehearses must not keep a busy thread of the target, or
+ * of anybody else, from its processor for as long as all of it takes.
+ */
+export function atOrdinaryPriority<T>(work: () => T): T {
+  const before = isOrdinary;
+  isOrdinary = true;
+  try {
+    return work();
+  } finally {
+    isOrdinary = before;
+  }
+}
+
 /**
  * Puts the calling thread before all ordinary ones: those that a stop wakes would otherwise preempt the tracer.
- * Returns how to put it back, or undefined where that is not allowed (CAP_SYS_NICE, RLIMIT_RTPRIO) or already so.
+ * Returns how to put it back, or undefined where that is not allowed (CAP_SYS_NICE, RLIMIT_RTPRIO), already so, or not
+ * wanted (atOrdinaryPriority).
  */
 export function raisePriority(): (() => void) | undefined {
+  if (isOrdinary) return undefined;
   const memory = parameter();
   const policy = getscheduler(0);
   if (policy < 0 || getparam(0, memory.address) < 0) return undefined;
