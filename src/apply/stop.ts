@@ -7,7 +7,6 @@ import type { Target } from '../process/target.ts';
 import { readProc } from '../sys/procfs.ts';
 import { atOrdinaryPriority, sleepMicroseconds } from '../sys/scheduler.ts';
 import type { ContextList } from '../unwind/context-list.ts';
-import { RegisterFile } from '../unwind/frame.ts';
 import { commitChanges, type HeldAccess, rehearsedChange } from './change.ts';
 import { findLists } from './contexts.ts';
 import { IdleStacks } from './idle-stacks.ts';
