@@ -189,6 +189,29 @@ test('fixes that are named with --after: all that are needed, or said which are 
   );
 });
 
+test('two fixes that know nothing of each other are built on together, if that is what their patches hold', async (t) => {
+  const fixes = new Fixes(t, BASE);
+  await fixes.record();
+  const mine = edited(BASE, 'one.c', 'n + 1', 'n + 5');
+  const yours = edited(BASE, 'two.c', 'step(n) + 2', 'step(n) + 3');
+  const ours = { ...mine, 'two.c': yours['two.c'] ?? '' };
+  assert.deepEqual((await fixes.build('mine', BASE, mine)).refused, []);
+  assert.deepEqual((await fixes.build('yours', BASE, yours)).refused, []);
+  const third = edited(ours, 'two.c', 'step(n) + 3', 'step(n) + one(n)');
+  const { patches, refused } = await fixes.build('third', ours, third, 'yours', 'mine');
+  assert.deepEqual(refused, []);
+  assert.deepEqual(manifestOf(patches[0]!.file).manifest.requires, ['yours', 'mine']);
+  // Of a function that both change only one version can be in force: neither patch holds what both diffs make.
+  const again = edited(BASE, 'one.c', 'int one(int n) {', 'int one(int n) {\n  if (n == 77) return 0;\n');
+  assert.deepEqual((await fixes.build('again', BASE, again)).refused, []);
+  const both = edited(again, 'one.c', 'n + 1', 'n + 5');
+  const over = await fixes.build('over', both, edited(both, 'two.c', '+ 2;', '+ 4;'), 'mine', 'again').then(
+    ({ refused: said }) => said.map(({ what }) => what).join(),
+    (error: SutureError) => error.message,
+  );
+  assert.match(over, /one in (mine|again) has other code|the tree holds none of the sources/);
+});
+
 test('an earlier fix of which --function left something out is no ground to build on', async (t) => {
   const fixes = new Fixes(t, BASE);
   await fixes.record();
