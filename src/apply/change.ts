@@ -131,8 +131,9 @@ export function commitChanges(arch: Arch, prepared: readonly PreparedChange[], a
   try {
     for (const { at, bytes } of writes) if (bytes.length > 0) access.write(at, bytes);
     exchangeAll(arch, prepared, access);
-    for (const { changes, start } of prepared) {
-      if (isDone(changes, access.read)) continue;
+    for (const { kind, changes, start } of prepared) {
+      // A write that was made whole needs no second look, which would cost time of the stop.
+      if (kind === 'write' || isDone(changes, access.read)) continue;
       throw new SutureError('UNSAFE', `the change at ${hex(start)} did not take effect`, {
         remedy: 'see whether another tool is changing this program',
       });

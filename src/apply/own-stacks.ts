@@ -14,6 +14,8 @@ import type { MappingView } from './view.ts';
 const DEEPEST = 64 * 1024;
 /** Bytes of stacks read at once. */
 const CAPACITY = 4 << 20;
+/** Bytes of the first thread's stack that are read ahead. */
+const AHEAD = 4096;
 const REHEARSED_WORDS = 4096;
 const REHEARSED_ROUNDS = 32;
 let shared: BatchReader | undefined;
@@ -98,6 +100,17 @@ export class StackOverview {
     }
     this.#read(pid, loud);
     return loud;
+  }
+
+  /** Reads a part of a stack and looks at it, so that what that takes is near at hand when all threads are held. */
+  readAhead(pid: number): void {
+    const reader = this.#reader;
+    const last = this.#starts.indexOf(this.#firstStack);
+    reader.clear();
+    if (last < 0 || !reader.add(this.#ends[last]! - AHEAD, AHEAD)) return;
+    const got = reader.read(pid, 0) >> 2;
+    this.#words.anyLeadsIn(reader.halves, 0, got);
+    reader.clear();
   }
 
   /**

@@ -123,6 +123,18 @@ const sameId = (region: Region, id: string): boolean =>
 export const isOf = (region: Region, object: ObjectView): boolean =>
   region.functions.some(({ redirectAt }) => redirectAt >= object.start && redirectAt < object.end);
 
+/** What is the same in every process is made once for a command on hundreds of them. */
+const manifestTexts = new WeakMap<Patch['manifest'], Uint8Array>();
+const digests = new WeakMap<Patch, Uint8Array>();
+
+function memo<K extends object, V>(known: WeakMap<K, V>, key: K, make: () => V): V {
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const made = make();
+  known.set(key, made);
+  return made;
+}
+
 interface ObjectOptions extends PlanOptions {
   readonly sequence: bigint;
   readonly transaction: bigint;
@@ -153,7 +165,9 @@ function planObject(
   const entries = readEntries(process, object, patch, below);
   if (entries.length === 0) throw new SutureError('BAD_PATCH', 'the patch changes no function of the base');
   const manifest = completedManifest(patch, object, entries);
-  const manifestBytes = Uint8Array.from(manifestText(manifest), (character) => character.charCodeAt(0));
+  const manifestBytes = memo(manifestTexts, manifest, () =>
+    Uint8Array.from(manifestText(manifest), (character) => character.charCodeAt(0)),
+  );
   const linkage = linkageOf(patch);
   const bindings = bindImports(
     process,
@@ -187,7 +201,7 @@ function planObject(
   const ownStorage = usesThreadStorage(patch)
     ? threadStorageOf(process, object)
     : { owner: object.path, blockOffset: undefined, moduleId: undefined, descriptors: new Map() };
-  const patchDigest = options.sha256(patch.bytes);
+  const patchDigest = memo(digests, patch, () => options.sha256(patch.bytes));
   // Undo bytes must not lead into a patch that goes away in the same step.
   const beneath = replaces.length > 0 ? entries.map((entry) => ({ ...entry, present: entry.base })) : entries;
   const render = (resolved: ReadonlyMap<Remote, Remote>): Uint8Array =>
@@ -205,7 +219,7 @@ function planObject(
     ...new Set(bindings.flatMap(({ resolver }) => (resolver === undefined ? [] : [resolver]))),
   ];
   // A relocation that does not fit shows now. Resolved addresses only ever stand in 8-byte words.
-  render(new Map(resolvers.map((resolver) => [resolver, resolver])));
+  const rendered = render(new Map(resolvers.map((resolver) => [resolver, resolver])));
 
   const text = plus(start, textBase(patch, layout));
   return {
@@ -229,7 +243,7 @@ function planObject(
     ],
     resolvers,
     unwinders,
-    render,
+    render: resolvers.length === 0 ? () => rendered : render,
     replaces,
     warnings: outOfForce(
       patch,

@@ -91,7 +91,7 @@ const everything = (start: Remote, end: Remote) => [{ start, end }];
 
 function contexts(object: ObjectView, tryRead: ReturnType<typeof memory>) {
   const owners = new StackOwners(arch, [object]);
-  owners.search(MAPS, everything, tryRead);
+  owners.search(() => MAPS, everything, tryRead);
   return {
     used: owners.inUse(STACK_MAPPING, THREAD, tryRead),
     found: owners.contextsOn(STACK_MAPPING, THREAD, tryRead),
@@ -124,7 +124,7 @@ test('an object that is none is told by its context', () => {
 
 test('an object that has gone since is no owner any more', () => {
   const owners = new StackOwners(arch, [WITH_SYMBOLS]);
-  owners.search(MAPS, everything, memory());
+  owners.search(() => MAPS, everything, memory());
   const later = memory({ base: HEAP });
   assert.equal(owners.inUse(STACK_MAPPING, THREAD, later), undefined);
   assert.deepEqual(owners.contextsOn(STACK_MAPPING, THREAD, later), []);
@@ -162,7 +162,7 @@ class Reader implements RangeReader {
 
 test('many stacks are asked for at once, whatever fits into one read', () => {
   const owners = new StackOwners(arch, [WITH_SYMBOLS]);
-  owners.search(MAPS, everything, memory());
+  owners.search(() => MAPS, everything, memory());
   const stacks = [HEAP_MAPPING, STACK_MAPPING, STACK_MAPPING];
   for (const room of [1, 8]) {
     const { starts, ends } = owners.inUseOfAll(1, stacks, SECRET, new Reader(memory(), room));
@@ -178,6 +178,7 @@ test('many stacks are asked for at once, whatever fits into one read', () => {
 test('a stack ends where its owner says, though the mapping goes on', () => {
   const longer = mapping(STACK, STACK_END + 0x20_0000n, 'rw-p');
   const owners = new StackOwners(arch, [WITH_SYMBOLS]);
-  owners.search([HEAP_MAPPING, mapping(GUARD, STACK, '---p'), longer], everything, memory());
+  const maps = [HEAP_MAPPING, mapping(GUARD, STACK, '---p'), longer];
+  owners.search(() => maps, everything, memory());
   assert.deepEqual(owners.inUse(longer, THREAD, memory()), { start: SP, end: STACK_END });
 });

@@ -185,18 +185,19 @@ export class StackOwners {
    * program's data.
    */
   search(
-    maps: readonly MappingView[],
+    maps: () => readonly MappingView[],
     residentRuns: (start: Remote, end: Remote) => readonly Range[],
     tryRead: TryRead,
   ): void {
     if (this.#present.length === 0) return;
     this.#found.clear();
     this.#isMissed = false;
+    const mappings = maps();
     const stacks = new Map<bigint, MappingView>();
-    for (const stack of new StackLike(maps).untouched())
+    for (const stack of new StackLike(mappings).untouched())
       for (const base of basesOf(stack, this.#arch.pageSize)) stacks.set(base, stack);
     const halves = [...new Set([...stacks.keys()].map((base) => Number(base >> 32n)))];
-    for (const { start, end } of dataOf(maps, residentRuns)) {
+    for (const { start, end } of dataOf(mappings, residentRuns)) {
       for (let from: bigint = start; from < end; from += BigInt(CHUNK)) {
         const size = Number(end - from < BigInt(CHUNK) ? end - from : BigInt(CHUNK));
         const bytes = tryRead(remote(from), size);

@@ -85,6 +85,9 @@ export function observerOf(
 /** Rounds of rehearsal; later ones are hardly shorter. */
 const ROUNDS = 24;
 let isRehearsed = false;
+/** Tables by which stacks have been walked in a rehearsal. */
+const walked = new WeakSet<NonNullable<Observer['modules'][number]['frames']>>();
+const VDSO = '[vdso]';
 
 /**
  * Goes through whole stops of a child of our own: the same calls on the same kinds of
@@ -133,11 +136,16 @@ export function rehearse(
   if (!isRehearsed) rehearseStops(forbidden, limits);
   isRehearsed = true;
   searchOwners(target, observer);
+  const tables = observer.modules.flatMap(({ name, frames }) => (frames && name !== VDSO ? [frames] : []));
+  const stacks = new StackLike(observer.maps).untouched();
+  // A hundred processes of one program have the same tables.
+  if (stacks.length <= 1 && tables.length > 0 && tables.every((frames) => walked.has(frames))) return;
+  for (const frames of tables) walked.add(frames);
   const seen = sleepingThreads(target);
   const idle = new IdleStacks(observer, forbidden);
   const end = performance.now() + REHEARSAL_MS;
   for (let round = 0; round < rounds; round++) {
-    idle.rehearse(target.pid, new StackLike(observer.maps).untouched());
+    idle.rehearse(target.pid, stacks);
     judgeThreads(
       observer,
       seen,
@@ -151,7 +159,11 @@ export function rehearse(
 }
 
 const searchOwners = (target: Target, { owners, residentRuns }: Observer): void =>
-  owners.search(target.maps(), residentRuns, (at, size) => target.memory.tryRead(at, size));
+  owners.search(
+    () => target.maps(),
+    residentRuns,
+    (at, size) => target.memory.tryRead(at, size),
+  );
 
 /**
  * Stops the target until a stop finds no thread in `forbidden`; then runs `commit` in it.
@@ -212,7 +224,19 @@ function attempt(
   const { mappings, watch } = target.watchMaps();
   using _ = watch;
   const before = new StackOverview(target.arch, mappings, forbidden);
-  const stopped = stopAll(target, { collectDeadlineMs: allowedMs });
+  let wasUnchanged = false;
+  const stopped = stopAll(target, {
+    collectDeadlineMs: allowedMs,
+    mappings,
+    onceSeized: () => {
+      watch.isUnchanged();
+      before.readAhead(target.pid);
+    },
+    // While the threads are on their way: then it costs no time of the stop.
+    onceInterrupted: () => {
+      wasUnchanged = watch.isUnchanged();
+    },
+  });
   if ('kind' in stopped) {
     const heldMicroseconds = (performance.now() - started) * 1000;
     const reason = `${stopped.tids.length} threads did not stop within ${allowedMs.toFixed(1)} ms`;
@@ -224,7 +248,8 @@ function attempt(
     const endNs = stopped.stoppedAtNs + BigInt(Math.round(allowedMs * 1e6));
     const expired = () => process.hrtime.bigint() > endNs;
     // As they are now: a stack may have been mapped since.
-    const overview = watch.isUnchanged() ? before : new StackOverview(target.arch, target.maps(), forbidden);
+    const isUnchanged = stopped.keptMappings ? wasUnchanged : watch.isUnchanged();
+    const overview = isUnchanged ? before : new StackOverview(target.arch, target.maps(), forbidden);
     const verdict = look(stopped, observer, { overview, idle }, forbidden, expired);
     if (verdict === undefined || expired()) {
       outcome = { reason: `looking at the threads took more than ${allowedMs.toFixed(1)} ms`, obstacles: [] };

@@ -271,6 +271,16 @@ export interface SyscallFacts {
    * without the registers telling; undefined where they do.
    */
   readonly hidesRestart?: (prstatus: Uint8Array) => boolean;
+  /**
+   * Where the registers of a stopped thread name the system call that it is in or has just left, if the kernel always
+   * tells: after it was told to stop a thread makes one more call at the most.
+   */
+  readonly lastCall?: {
+    /** Byte offset in the regset of the call's number, a signed word; negative for none. */
+    readonly at: number;
+    /** Calls that leave the mappings as they are, whichever way the program makes calls. */
+    readonly keepMappings: ReadonlySet<number>;
+  };
   /** Base address of the thread's own storage (psABI, "thread pointer"). */
   threadPointer(prstatus: Uint8Array): Remote;
 }

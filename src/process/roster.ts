@@ -67,10 +67,22 @@ export class Roster {
     return this.#states[index] === STANDING;
   }
 
-  /** The thread stands still: its registers are fetched. Throws PROCESS_GONE when it was killed. */
+  /** The thread stands still. */
   stand(index: number): void {
     this.#states[index] = STANDING;
-    fetchRegisters(this.#sets, this.#tids[index]!, this.#iovecs + index * this.#sets.length * IOVEC);
+  }
+
+  /**
+   * Fetches the registers of all threads that stand still. Not one by one as they come to their stops: one that has told
+   * of its stop may still be on its way off its processor, and the kernel lets us wait for that, for a whole tick at
+   * times. Throws PROCESS_GONE when one was killed.
+   */
+  fetch(): void {
+    const perThread = this.#sets.length * IOVEC;
+    for (let i = 0; i < this.#size; i++) {
+      if (this.#states[i] === STANDING)
+        fetchRegisters(this.#sets, this.#tids[i]!, this.#iovecs + i * perThread);
+    }
   }
 
   end(index: number): void {
@@ -82,6 +94,22 @@ export class Roster {
     let count = 0;
     for (let i = 0; i < this.#size; i++) if (this.#states[i] === STANDING) count++;
     return count;
+  }
+
+  /**
+   * Whether the signed word at byte `at` of the registers of each thread that stands still is negative or one of `numbers`.
+   */
+  allHave(at: number, numbers: ReadonlySet<number>): boolean {
+    const halves = this.registerHalves();
+    const perThread = this.registersSize >> 2;
+    for (let i = 0; i < this.#size; i++) {
+      if (this.#states[i] !== STANDING) continue;
+      const low = i * perThread + (at >> 2);
+      const high = halves[low + 1]! | 0;
+      if (high < 0 || (high === 0 && numbers.has(halves[low]!))) continue;
+      return false;
+    }
+    return true;
   }
 
   /** The registers of all threads, one behind the other, as 32-bit halves of words, the lower first. */

@@ -97,6 +97,85 @@ test('100 threads stand still together, and their stacks are read at once', asyn
   }
 });
 
+/** One thread maps and unmaps all the time, as its arguments say beside one that computes. */
+const MAPPER = `
+#include <pthread.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+static void *compute(void *unused) {
+  volatile long sum = 0;
+  for (;; sum++) {
+    struct timespec t;
+    if (sum % 64 == 0) clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){0, 1000}, &t);
+  }
+  return unused;
+}
+int main(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, compute, NULL);
+  write(1, "x", 1);
+  for (long i = 0;; i++) {
+    char *at = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (volatile int n = 0; n < i % 4096; n++) {}
+    mprotect(at, 4096, PROT_NONE);
+    getppid();
+    for (volatile int n = 0; n < i % 4096; n++) {}
+    munmap(at, 8192);
+    usleep(i % 3);
+  }
+}`;
+
+test('what is said to be mapped as it was when the threads were told to stop, is', () => {
+  const program = compile('mapper', MAPPER);
+  const output = pipe();
+  const pid = spawn({ file: program, argv: [program], descriptors: [{ from: output.writing, to: 1 }] });
+  const target = Target.open(pid);
+  try {
+    readSync(output.reading, new Uint8Array(1));
+    let kept = 0;
+    let doubtful = 0;
+    for (let i = 0; i < 300; i++) {
+      let before = '';
+      const onceInterrupted = () => {
+        before = readFileSync(`/proc/${pid}/maps`, 'latin1');
+      };
+      const stopped = stopAll(target, { collectDeadlineMs: 200, onceInterrupted });
+      if ('kind' in stopped) continue;
+      const now = readFileSync(`/proc/${pid}/maps`, 'latin1');
+      const said = stopped.keptMappings;
+      stopped.release();
+      if (said) assert.equal(now, before);
+      if (said) kept++;
+      else doubtful++;
+      sleepMicroseconds(i);
+    }
+    assert.ok(doubtful > 0, 'a thread that has just called mmap leaves it open');
+    if (target.arch.syscall.lastCall !== undefined) assert.ok(kept > 0);
+  } finally {
+    target.close();
+    kill(pid, SIGKILL);
+    waitFor(pid, __WALL);
+    closeSync(output.reading);
+    closeSync(output.writing);
+  }
+});
+
+test('threads asleep have mapped nothing since they were told to stop', async () => {
+  const workers = new Workers(['read', 'futex', 'nanosleep', 'epoll', 'poll']);
+  try {
+    await workers.expectProgress();
+    const target = Target.open(workers.pid);
+    const stopped = stop(target);
+    const isKnown = target.arch.syscall.lastCall !== undefined;
+    assert.equal(stopped.keptMappings, isKnown);
+    stopped.release();
+    target.close();
+  } finally {
+    workers.end();
+  }
+});
+
 test('threads that come and go all the time are all caught', async () => {
   const workers = new Workers(['churn', 'churn', 'churn', 'spin']);
   try {

@@ -26,6 +26,7 @@ import {
   waitForWord,
 } from '../sys/wait.ts';
 import { takingEnds } from './ends.ts';
+import type { Mapping } from './maps.ts';
 import { explainSeize, requireWays, stoppedMeanwhile } from './remote-call.ts';
 import { Roster } from './roster.ts';
 import { requireNoShadowStack } from './shadow-stack.ts';
@@ -49,6 +50,12 @@ export const STOP_OPTIONS = PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_
 export interface StopOptions {
   /** Time for all threads to stop, from the first interrupt on. */
   readonly collectDeadlineMs: number;
+  /** The mappings as they were lately, if the caller knows. */
+  readonly mappings?: readonly Mapping[];
+  /** Called when all is ready for the first interrupt: what the caller runs or reads here is near at hand in the stop. */
+  readonly onceSeized?: () => void;
+  /** Called when all threads have been told to stop, while most are on their way. */
+  readonly onceInterrupted?: () => void;
 }
 
 /** Everything runs again (threads that were late are let go as soon as they stop). */
@@ -65,7 +72,7 @@ export interface StopTimeout {
 export function stopAll(target: Target, options: StopOptions): Stopped | StopTimeout {
   settleLingering();
   requireNoShadowStack(target);
-  const mappings = target.maps();
+  const mappings = options.mappings ?? target.maps();
   const ways = requireWays(target, mappings);
 
   // No `using`: its disposal would be a part of the stop.
@@ -81,8 +88,9 @@ export function stopAll(target: Target, options: StopOptions): Stopped | StopTim
     const deadlineNs = deadlineIn(options.collectDeadlineMs);
     const alarm = interruptAfter(deadlineNs);
     undo.note('alarm', () => alarm[Symbol.dispose]());
+    options.onceSeized?.();
     const startedNs = process.hrtime.bigint();
-    const late = gathering.collectAll(deadlineNs);
+    const late = gathering.collectAll(deadlineNs, options.onceInterrupted);
     if (late.length > 0) return { kind: 'timeout', tids: late };
 
     const afterwards = () => {
@@ -90,7 +98,8 @@ export function stopAll(target: Target, options: StopOptions): Stopped | StopTim
       gathering.close();
       lowerPriority?.();
     };
-    const circumstances = { startedNs, mappings, ways, options: STOP_OPTIONS, afterwards };
+    const keptMappings = gathering.keptMappings();
+    const circumstances = { startedNs, mappings, keptMappings, ways, options: STOP_OPTIONS, afterwards };
     const stopped = new Stopped(target, gathering.roster, circumstances);
     undo.keep();
     return stopped;
@@ -106,6 +115,8 @@ class Gathering {
   readonly #count: ThreadCount;
   /** Whether the count of threads says what their list does: it counts zombies too. */
   #isCountExact = false;
+  /** Whether every thread reported the stop that it was told to make, and nothing else. */
+  #isDirect = true;
 
   constructor(target: Target, expected: number) {
     this.#target = target;
@@ -150,21 +161,35 @@ class Gathering {
   }
 
   /** Threads that did not stop before the deadline; empty if all stand still. `interruptAfter` is armed with it. */
-  collectAll(deadlineNs: bigint): readonly number[] {
+  collectAll(deadlineNs: bigint, onceInterrupted?: () => void): readonly number[] {
     const { roster } = this;
     for (let next = 0; ; ) {
       for (let i = next; i < roster.size; i++) if (roster.isRunning(i)) interrupt(roster.tid(i));
+      if (next === 0) onceInterrupted?.();
+      else this.#isDirect = false;
       // The roster grows by the threads that are born meanwhile, which stop by themselves.
       for (; next < roster.size; next++) if (!this.#collect(next, deadlineNs)) return this.#stragglers();
       if (this.#isComplete() || this.#seizeNew() === 0) break;
     }
     if (roster.standing() === 0) throw this.#target.gone();
+    roster.fetch();
     return [];
   }
 
   /** All threads of the process stand still, as far as their number tells. */
   #isComplete(): boolean {
     return this.#isCountExact && this.#count.now() === this.roster.standing();
+  }
+
+  /**
+   * Whether the mappings are what they were when all threads had been told to stop: each thread has made one system call
+   * since then at the most, and its registers name it.
+   */
+  keptMappings(): boolean {
+    const { lastCall } = this.#target.arch.syscall;
+    return (
+      this.#isDirect && lastCall !== undefined && this.roster.allHave(lastCall.at, lastCall.keepMappings)
+    );
   }
 
   /** Takes one thread to its stop or its end; false if the deadline passed. */
@@ -193,6 +218,7 @@ class Gathering {
 
   #take(index: number, step: Advance): void {
     const { roster } = this;
+    this.#isDirect = false;
     switch (step.kind) {
       case 'nothing':
         break;

@@ -22,6 +22,8 @@ export interface StoppedThread {
 export interface StopCircumstances {
   readonly startedNs: bigint;
   readonly mappings: readonly Mapping[];
+  /** Whether the mappings are what they were when all threads had been told to stop. */
+  readonly keptMappings: boolean;
   readonly ways: Ways;
   /** PTRACE_O_* of every thread. */
   readonly options: number;
@@ -48,6 +50,11 @@ export class Stopped implements Disposable {
     this.#circumstances = circumstances;
     this.#mappings = circumstances.mappings;
     this.stoppedAtNs = circumstances.startedNs;
+  }
+
+  /** Whether the mappings are for certain what they were when all threads had been told to stop. */
+  get keptMappings(): boolean {
+    return this.#circumstances.keptMappings;
   }
 
   /** All threads by ascending id. For hundreds of them it takes a while: what many are asked for is in the columns. */

@@ -30,21 +30,34 @@ function load(): Koffi {
  * A C function whose result is an integer. The symbol is looked up at the first call; use `errno()` directly after a
  * call that failed.
  */
-export function cFunction(
-  name: string,
-  result: CType,
-  parameters: readonly CType[],
-): (...values: CValue[]) => number {
-  let bound: ((...values: CValue[]) => number) | undefined;
-  return (...values) => {
-    if (bound === undefined) {
-      const loaded = load();
-      library ??= loaded.load(null);
-      bound = library.func(name, result, [...parameters]) as (...values: CValue[]) => number;
-    }
-    return bound(...values);
+export function cFunction(name: string, result: CType, parameters: readonly CType[]): Native {
+  let bound: Native | undefined;
+  const bind = (): Native => {
+    const loaded = load();
+    library ??= loaded.load(null);
+    return library.func(name, result, [...parameters]) as Native;
   };
+  // What is called for each thread of a stop passes its values on as they are: a list of them costs as much as the call.
+  switch (parameters.length) {
+    case 3:
+      return (a, b, c) => {
+        bound ??= bind();
+        return bound(a!, b!, c!);
+      };
+    case 4:
+      return (a, b, c, d) => {
+        bound ??= bind();
+        return bound(a!, b!, c!, d!);
+      };
+    default:
+      return (...values) => {
+        bound ??= bind();
+        return bound(...values);
+      };
+  }
 }
+
+type Native = (...values: CValue[]) => number;
 
 /** errno of the last call. Any call in between changes it. */
 export const errno = (): number => load().errno();

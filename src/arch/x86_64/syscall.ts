@@ -355,5 +355,19 @@ export const syscall: SyscallFacts = {
   result: (prstatus) => BigInt.asIntN(64, UserRegs.on(viewOf(prstatus), 0).rax),
   handedOver: (prstatus) => UserRegs.on(viewOf(prstatus), 0).rdi,
   interruptedCall,
+  lastCall: {
+    at: UserRegs.offsets.origRax,
+    // read write poll pread64 pwrite64 readv writev select sched_yield pause nanosleep getpid connect accept sendto recvfrom
+    // sendmsg recvmsg wait4 fcntl flock gettimeofday rt_sigtimedwait rt_sigsuspend gettid futex io_getevents restart_syscall
+    // clock_gettime clock_nanosleep epoll_wait waitid pselect6 ppoll epoll_pwait accept4 preadv pwritev recvmmsg sendmmsg
+    // epoll_pwait2. By `int 0x80` (syscall_32.tbl) one of these numbers is brk, which maps no stack, and none maps more.
+    keepMappings: new Set([
+      ...[
+        0, 1, 7, 17, 18, 19, 20, 23, 24, 34, 35, 39, 42, 43, 44, 45, 46, 47, 61, 72, 73, 96, 128, 130, 186,
+        202,
+      ],
+      ...[208, 219, 228, 230, 232, 247, 270, 271, 281, 288, 295, 296, 299, 307, 441],
+    ]),
+  },
   threadPointer: (prstatus) => remote(UserRegs.on(viewOf(prstatus), 0).fsBase),
 };
