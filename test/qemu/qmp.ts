@@ -59,17 +59,28 @@ export class Qmp {
     return this.must('human-monitor-command', { 'command-line': line });
   }
 
-  /** Asks every `everyMs` milliseconds, so that a monitor that does not answer shows. */
+  /**
+   * Asks every `everyMs` milliseconds, so that a monitor that does not answer shows. Time in which this process itself
+   * did not run is not the monitor's.
+   */
   startPulse(everyMs: number): void {
+    let lastTurn = performance.now();
+    const ownDelay = (now: number) => Math.max(0, now - lastTurn - everyMs);
+    let delays = 0;
     this.#pulse = setInterval(() => {
+      const now = performance.now();
+      delays += ownDelay(now);
+      lastTurn = now;
       if (this.#askedAt !== undefined) return;
-      const start = performance.now();
+      const start = now;
+      const before = delays;
       this.#askedAt = start;
       const done = () => {
         this.#askedAt = undefined;
       };
       this.must('query-status').then(() => {
-        this.#longest = Math.max(this.#longest, performance.now() - start);
+        const end = performance.now();
+        this.#longest = Math.max(this.#longest, end - start - (delays - before) - ownDelay(end));
         this.answers++;
         done();
       }, done);
