@@ -25,21 +25,30 @@ function* onlyForStarters(
   functions: readonly FunctionDifference[],
   starting: ReadonlySet<Block>,
 ): Generator<{ block: Block; symbol: number }> {
-  const isStarting = (block: Block, seen: ReadonlySet<Block>): boolean => {
+  // Most units have nothing that runs by itself: who calls whom is not asked then.
+  if (starting.size === 0) return;
+  const known = new Map<Block, boolean>();
+  const isStarting = (block: Block): boolean => {
     if (starting.has(block)) return true;
+    const before = known.get(block);
+    if (before !== undefined) return before;
+    // Functions that call each other are judged by their other callers.
+    known.set(block, true);
     const symbol = patched.blockSymbol(block);
-    if (block.kind !== 'function' || symbol < 0 || patched.linkage(symbol) !== 'local') return false;
-    const users = patchedUsers
-      .of(block)
-      // An exception table tells of a function, and runs nothing.
-      .filter((user) => user.section.use !== 'exceptions' && !seen.has(user));
-    return users.length > 0 && users.every((user) => isStarting(user, new Set([...seen, block])));
+    const isStatic = block.kind === 'function' && symbol >= 0 && patched.linkage(symbol) === 'local';
+    // An exception table tells of a function, and runs nothing.
+    const users = isStatic
+      ? patchedUsers.of(block).filter(({ section }) => section.use !== 'exceptions')
+      : [];
+    const verdict = users.length > 0 && users.every(isStarting);
+    known.set(block, verdict);
+    return verdict;
   };
   for (const { kind, name, patchedName, linkage } of functions) {
     if (kind !== 'changed' || linkage !== 'local') continue;
     const symbol = patched.symbol(patchedName ?? name);
     const block = patched.blockOf(symbol);
-    if (block !== undefined && !starting.has(block) && isStarting(block, new Set())) yield { block, symbol };
+    if (block !== undefined && !starting.has(block) && isStarting(block)) yield { block, symbol };
   }
 }
 
