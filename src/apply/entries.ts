@@ -61,13 +61,14 @@ function readEntry(
   const code = process.memory.read(original, size);
   // A patch without noted bytes (LibcarePlus's) leaves a landing pad in place too.
   const redirectOffset = noted.length > 0 ? range.redirectOffset : jump.landingPad(code);
-  if (range.size < redirectOffset + jump.size) {
+  const redirectSize = jump.sizeIn(range.size - redirectOffset);
+  if (redirectSize === 0) {
     throw new SutureError('UNSUPPORTED', `${where} is too short for a redirect: ${range.size} bytes`, {
       remedy: 'patch its callers instead',
     });
   }
   const redirectAt = plus(original, redirectOffset);
-  const window = (bytes: Uint8Array) => bytes.slice(redirectOffset, redirectOffset + jump.size);
+  const window = (bytes: Uint8Array) => bytes.slice(redirectOffset, redirectOffset + redirectSize);
   const present = window(code);
   const owner = ownerOf(present, redirectAt, regions, patch.arch);
   const base =
@@ -84,7 +85,7 @@ function readEntry(
   const led = jump.decode(present, redirectAt);
   const leadsAway = owner === undefined && led !== undefined && (led < object.start || led >= object.end);
   if (!untouched || !known || (noted.length === 0 && leadsAway))
-    throw foreign(where, code, original, patch, regions);
+    throw foreign(where, code, original, range.size, patch, regions);
 
   const parts = [range, ...range.parts].map((part) => {
     const start = toRemote(vaddr(BigInt(part.address)), object.bias);
@@ -129,10 +130,12 @@ function foreign(
   where: string,
   code: Uint8Array,
   original: Remote,
+  originalSize: number,
   patch: Patch,
   regions: readonly Region[],
 ): SutureError {
-  const owner = ownerOf(code.subarray(0, patch.arch.jump.size), original, regions, patch.arch);
+  const redirectSize = patch.arch.jump.sizeIn(originalSize);
+  const owner = ownerOf(code.subarray(0, redirectSize), original, regions, patch.arch);
   const found = Array.from(code.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
   return owner === undefined
     ? new SutureError('UNSAFE', `${where} starts with foreign bytes (${found})`, {

@@ -41,7 +41,7 @@ export function planRevert(process: ProcessView, chosen: RevertChoice, what: str
 
   const changes = entriesOf(targets).flatMap(({ at, name }): EntryChange[] => {
     const base = baseBytesAt(at, regions);
-    const present = tryRead(at, arch.jump.size);
+    const present = base && tryRead(at, base.length);
     // The object itself was unloaded: there is no entry any more.
     if (base === undefined || present === undefined) return [];
     if (!objects.some(({ start, end }) => at >= start && at < end)) return [];
@@ -83,9 +83,9 @@ function undoRewrites(
 ): { at: Remote; bytes: Uint8Array }[] {
   const { arch } = process;
   return remaining.flatMap((region, position) =>
-    region.functions.flatMap(({ redirectAt, record }) => {
+    region.functions.flatMap(({ redirectAt, record, originalBytes }) => {
       const at = plus(region.start, region.undoOffset + record * arch.jump.size);
-      const undo = process.memory.tryRead(at, arch.jump.size);
+      const undo = process.memory.tryRead(at, originalBytes.length);
       if (undo === undefined || ownerOf(undo, redirectAt, targets, arch) === undefined) return [];
       const base = baseBytesAt(redirectAt, all);
       return base === undefined

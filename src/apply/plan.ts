@@ -231,7 +231,13 @@ function planObject(
       ...entries.map((entry) => ({
         at: entry.redirectAt,
         expected: entry.present,
-        replacement: redirect(patch.arch, entry.redirectAt, plus(text, entry.replacement.offset), entry.name),
+        replacement: redirect(
+          patch.arch,
+          entry.redirectAt,
+          plus(text, entry.replacement.offset),
+          entry.base.length,
+          entry.name,
+        ),
         name: entry.name,
       })),
       ...givenBack(process, entries, replaces),

@@ -129,7 +129,7 @@ function readRegion(mapping: MappingView, tryRead: TryRead, arch: Arch): Region 
   const changed = manifest.functions.flatMap(({ kind, name }, record) =>
     kind === 'changed' ? [{ name, record }] : [],
   );
-  const functions = decodeFunctions(bytes, state, arch.jump.size);
+  const functions = decodeFunctions(bytes, state, arch.jump.sizeIn);
   if (changed.length !== functions.length) throw bad('lists other functions than its manifest');
   return {
     ...common,
@@ -182,7 +182,10 @@ function readRecords(
       original: remote(raw.original),
       originalSize: raw.originalSize,
       replacementSize: raw.replacementSize,
-      originalBytes: fromRegion(header.undoInRegion + record * arch.jump.size, arch.jump.size).slice(),
+      originalBytes: fromRegion(
+        header.undoInRegion + record * arch.jump.size,
+        arch.jump.sizeIn(raw.originalSize) || arch.jump.size,
+      ).slice(),
     });
   }
   throw new SutureError('BAD_FORMAT', `the records of the patch region at ${hex(start)} do not end`);

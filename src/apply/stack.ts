@@ -36,7 +36,7 @@ export function standings(regions: readonly Region[], tryRead: TryRead, arch: Ar
 }
 
 export function leadsTo(entry: RegionFunction, tryRead: TryRead, arch: Arch): boolean {
-  const code = tryRead(entry.redirectAt, arch.jump.size);
+  const code = tryRead(entry.redirectAt, entry.originalBytes.length);
   return code !== undefined && arch.jump.decode(code, entry.redirectAt) === entry.replacement;
 }
 
@@ -58,14 +58,14 @@ export function derivedBytes(
   for (const region of [...active].reverse()) {
     const entry = region.functions.find(({ redirectAt }) => redirectAt === at);
     if (entry === undefined) continue;
-    return redirect(arch, at, entry.replacement, entry.name);
+    return redirect(arch, at, entry.replacement, base.length, entry.name);
   }
   return base;
 }
 
-/** Machine code of the redirect. Throws NO_ROOM when it does not reach. */
-export function redirect(arch: Arch, from: Remote, to: Remote, name: string): Uint8Array {
-  const code = arch.jump.encode(from, to);
+/** Machine code of the redirect of `size` bytes. Throws NO_ROOM when it does not reach. */
+export function redirect(arch: Arch, from: Remote, to: Remote, size: number, name: string): Uint8Array {
+  const code = arch.jump.encode(from, to, size);
   if (code !== undefined) return code;
   throw new SutureError('NO_ROOM', `the redirect of ${name} at ${hex(from)} does not reach ${hex(to)}`);
 }

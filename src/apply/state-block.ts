@@ -181,22 +181,23 @@ export function encodeFunction(entry: FunctionState): Uint8Array {
   return FunctionRecord.make({ ...entry, originalBytes });
 }
 
-/** Reads the table of changed functions; `redirectSize` is the CPU's. */
+/** Reads the table of changed functions; `redirectSizeIn` is the CPU's. */
 export function decodeFunctions(
   code: Uint8Array,
   state: StateBlock,
-  redirectSize: number,
+  redirectSizeIn: (room: number) => number,
 ): readonly FunctionState[] {
   const view = viewOf(code);
   return Array.from({ length: state.functionCount }, (_, i) => {
     const raw = FunctionRecord.on(view, state.functionsOffset + i * FunctionRecord.size);
+    const room = raw.originalSize - Number(raw.redirectAt - raw.original);
     return {
       redirectAt: remote(raw.redirectAt),
       replacement: remote(raw.replacement),
       original: remote(raw.original),
       originalSize: raw.originalSize,
       replacementSize: raw.replacementSize,
-      originalBytes: raw.originalBytes.subarray(0, redirectSize),
+      originalBytes: raw.originalBytes.subarray(0, redirectSizeIn(room)),
     };
   });
 }

@@ -117,7 +117,7 @@ export function findingsOf(process: ProcessView, sha256: Digest): Finding[] {
   }
   for (const { at, name } of entriesOf(regions)) {
     const base = baseBytesAt(at, regions);
-    const present = tryRead(at, arch.jump.size);
+    const present = base && tryRead(at, base.length);
     if (base === undefined || present === undefined) continue;
     if (sameBytes(present, derivedBytes(at, inForce, base, arch))) continue;
     const owner = ownerOf(present, at, regions, arch);

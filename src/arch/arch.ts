@@ -114,13 +114,15 @@ export interface RelocationFacts {
 
 /** The redirect written over a function's entry. */
 export interface Jump {
-  /** Bytes of the redirect. */
+  /** Bytes of the longest redirect, and what a patch region keeps for each entry. */
   readonly size: number;
+  /** Bytes of the redirect for an entry of which `room` bytes may be written; 0 when none fits. */
+  sizeIn(room: number): number;
   /** Largest distance in bytes, either side, that the redirect reaches. */
   readonly reach: bigint;
-  /** Machine code of the redirect, or undefined when `to` is out of reach. */
-  encode(from: Remote, to: Remote): Uint8Array | undefined;
-  /** Where the redirect at these bytes leads, or undefined if they are none. */
+  /** Machine code of the redirect of `size` bytes, the longest unless said; undefined when `to` is out of reach. */
+  encode(from: Remote, to: Remote, size?: number): Uint8Array | undefined;
+  /** Where the redirect leads that `code`, as many bytes as it has, is; undefined if it is none. */
   decode(code: Uint8Array, from: Remote): Remote | undefined;
   /** Bytes of a landing pad (endbr64, bti c, paciasp) at the start of `code` that the redirect must leave in place; 0 if none. */
   landingPad(code: Uint8Array): number;

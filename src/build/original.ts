@@ -45,8 +45,9 @@ export function describeOriginal(
     size + paddingBehind(base, base.arch, plus(address, size), section.address + BigInt(section.size));
   const code = base.image.readVaddr(address, Math.min(room, Math.max(size, ENTRY_BYTES)));
   const pad = jump.landingPad(code.subarray(0, size));
-  const redirectOffset = pad + jump.size <= room ? pad : 0;
-  if (redirectOffset + jump.size > room) {
+  const redirectOffset = jump.sizeIn(room - pad) > 0 ? pad : 0;
+  const redirectEnd = redirectOffset + jump.sizeIn(room - redirectOffset);
+  if (redirectEnd === redirectOffset) {
     return {
       kind: 'refused',
       what: `${name} is too short: ${size} bytes and ${room - size} bytes of filler do not hold a redirect of ${jump.size}`,
@@ -54,11 +55,8 @@ export function describeOriginal(
     };
   }
   // A short function's range takes in the filler that the redirect covers: all of it is put back on revert.
-  const covered = Math.max(size, redirectOffset + jump.size);
-  const entry = base.image.readVaddr(
-    address,
-    Math.min(covered, Math.max(ENTRY_BYTES, redirectOffset + jump.size)),
-  );
+  const covered = Math.max(size, redirectEnd);
+  const entry = base.image.readVaddr(address, Math.min(covered, Math.max(ENTRY_BYTES, redirectEnd)));
   return {
     kind: 'found',
     original: {

@@ -64,7 +64,8 @@ function checkFunction(patch: Patch, fn: ManifestFunction, record: FunctionRecor
   }
   if (original === undefined || patch.origin === 'libcareplus') return;
   const known = original.entryBytes.length / 2;
-  if (known < original.redirectOffset + patch.arch.jump.size) {
+  const redirectSize = patch.arch.jump.sizeIn(original.size - original.redirectOffset);
+  if (redirectSize === 0 || known < original.redirectOffset + redirectSize) {
     throw bad(`${name} has ${known} known bytes at its entry, too few for the redirect`);
   }
 }

@@ -40,13 +40,21 @@ for (const arch of arches) {
 
     test('a redirect leads where it should, and not further than it reaches', () => {
       const { jump } = arch;
+      const rooms = Array.from({ length: 2 * jump.size }, (_, room) => room);
+      const sizes = new Set(rooms.map(jump.sizeIn));
+      assert.ok(sizes.delete(0), 'no redirect fits into nothing');
+      assert.ok(rooms.every((room) => jump.sizeIn(room) <= room));
+      assert.equal(Math.max(...sizes), jump.size);
       const distance = fc.bigInt(-jump.reach / 4n, jump.reach / 4n).map((value) => value * 4n);
       fc.assert(
         fc.property(distance, (by) => {
           const to = plus(code, by);
-          const encoded = jump.encode(code, to);
-          assert.ok(encoded !== undefined && encoded.length === jump.size);
-          assert.equal(jump.decode(encoded, code), to);
+          assert.equal(jump.encode(code, to)?.length, jump.size);
+          for (const size of sizes) {
+            const encoded = jump.encode(code, to, size);
+            assert.ok(encoded !== undefined && encoded.length === size);
+            assert.equal(jump.decode(encoded, code), to);
+          }
         }),
       );
       for (const by of [jump.reach * 2n + 4n, -jump.reach * 2n - 4n]) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Remote, remote } from '../../bytes/address.ts';
+import { plus, type Remote, remote } from '../../bytes/address.ts';
 import { viewOf } from '../../bytes/record.ts';
 import { SHT_RELA } from '../../elf/constants.ts';
 import { ElfImage } from '../../elf/image.ts';
@@ -150,6 +150,23 @@ test('a redirect leads where it was told, or is none', () => {
       else assert.equal(jump.decode(code, from), to);
     }),
   );
+});
+
+test('a redirect takes the room that there is', () => {
+  const from = remote(0x40_0000n);
+  const words = (code: Uint8Array) =>
+    Array.from({ length: code.length / 4 }, (_, i) =>
+      viewOf(code)
+        .getUint32(4 * i, true)
+        .toString(16),
+    );
+  // bti c; b .+0x1000 from where it stands itself
+  assert.deepEqual(words(jump.encode(from, plus(from, 0x1004), jump.sizeIn(12))!), ['d503245f', '14000400']);
+  assert.deepEqual(words(jump.encode(from, plus(from, 0x1000), jump.sizeIn(4))!), ['14000400']);
+  // What follows a function of one instruction is not looked at.
+  const long = jump.encode(from, plus(from, 0x1004))!;
+  assert.equal(jump.decode(long.subarray(0, 4), from), undefined);
+  assert.equal(jump.sizeIn(3), 0);
 });
 
 test('a stub loads its word and jumps', () => {

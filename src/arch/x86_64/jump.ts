@@ -15,6 +15,7 @@ const ENDBR64 = [0xf3, 0x0f, 0x1e, 0xfa];
 
 export const jump: Jump = {
   size: SIZE,
+  sizeIn: (room) => (room < SIZE ? 0 : SIZE),
   // The distance counts from the end of the instruction; the shorter side bounds both.
   reach: REACH - BigInt(SIZE),
 
