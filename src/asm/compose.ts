@@ -405,7 +405,9 @@ class Composer {
     const { use } = block.section;
     const zero = use === 'zero' || block.common;
     if (use === 'exceptions') lines.push(`\t.section\t.kpatch.gcc_except_table,"a",${type}progbits`);
-    else if (use === 'constant') lines.push(`\t.section\t.kpatch.rodata,"a",${type}progbits`);
+    // A function's pool of constants stands among the code.
+    else if (use === 'constant' || use === 'code')
+      lines.push(`\t.section\t.kpatch.rodata,"a",${type}progbits`);
     else if (zero) lines.push(`\t.section\t.kpatch.bss,"aw",${type}nobits`);
     else lines.push(`\t.section\t.kpatch.data,"aw",${type}progbits`);
     if (block.align > 1) lines.push(`\t.balign\t${block.align}`);

@@ -121,7 +121,7 @@ export class GrowingBlocks {
   addLabel(block: GrowingBlock, symbol: number, at: number, end: number): void {
     block.labels.push(symbol);
     this.symbols.define(symbol, block.id, 0, 0);
-    this.attach(block, this.statements.push(Statement.Label, at, end));
+    this.attach(block, this.statements.pushLabel(at, end));
   }
 
   addInteriorLabel(block: GrowingBlock, symbol: number, at: number, end: number): void {

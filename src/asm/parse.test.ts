@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { archNamed } from '../arch/index.ts';
 import { assembly } from '../arch/x86_64/assembly.ts';
 import { parseUnit } from './parse.ts';
 import { SYMBOL } from './unit.ts';
@@ -114,4 +115,14 @@ test('every byte of a text given as a string is one character', () => {
 
 test('a function that ends without having begun is an error, not an empty unit', () => {
   assert.throws(() => parse('\t.type f, @function', '\t.size f, .-f'), /unit\.s: \.size of the function f/);
+});
+
+test('a pool of constants behind a function refers to what it holds', () => {
+  const { assembly: aarch64 } = archNamed('aarch64') ?? assert.fail();
+  const lines = ['\t.text', '\t.type\tf, %function', 'f:', '\tret', '\t.size\tf, .-f'];
+  const pool = ['\t.align\t3', '.LC0:', '\t.xword\tother', '\t.align\t3', '.LC1:', '\t.xword\t.LC2'];
+  const unit = parseUnit(`${[...lines, ...pool].join('\n')}\n`, aarch64, 'unit.s');
+  assert.deepEqual(blocks(unit), ['function code f 1', 'variable code .LC0 1', 'variable code .LC1 1']);
+  const named = unit.parts.blocks.map((block) => [...unit.references(block)].map((s) => unit.symbolName(s)));
+  assert.deepEqual(named, [[], ['other'], ['.LC2']]);
 });

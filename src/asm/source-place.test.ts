@@ -30,6 +30,13 @@ test('a line marker of an asm statement counts inside it and not behind it', () 
   assert.equal(sourcePlaceAt(unit, offset(unit, 'ud2')), undefined);
 });
 
+test('a line marker is a comment of the CPU', () => {
+  const { assembly: aarch64 } = archNamed('aarch64') ?? assert.fail();
+  const asm = ['#APP', '// 7 "main.c" 1', '\tnop', '// 0 "" 2', '#NO_APP'];
+  const unit = parseUnit(`\t.text\n\t.type\tf, %function\nf:\n${asm.join('\n')}\n`, aarch64, 'main.c');
+  assert.deepEqual(sourcePlaceAt(unit, offset(unit, 'nop')), { file: 'main.c', line: 7 });
+});
+
 test('.loc counts to the next one and not beyond its function', () => {
   const loc = ['\t.file 1 "/src" "main.c"', '\t.loc 1 3 14 view -0', '\tnop', '\t.loc 1 0 0', '\thlt'];
   const unit = unitOf([

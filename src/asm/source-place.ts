@@ -1,6 +1,6 @@
 /**
  * Which line of the source a place of the assembler text came from: by the line markers that gcc writes between #APP and
- * #NO_APP, and by `.file` and `.loc`, which stand there when the unit is compiled with -g. GNU as manual, "Loc".
+ * #NO_APP, as comments of the CPU's dialect, and by `.file` and `.loc`, which stand there when the unit is compiled with -g. GNU as manual, "Loc".
  */
 import { textOf } from './lex.ts';
 import type { AsmUnit, Block } from './unit.ts';
@@ -16,7 +16,7 @@ const NEWLINE = 10;
 const DOT = 46;
 const LOC = /^\s*\.loc\s+(\d+)\s+(\d+)/;
 /** C17 6.10.4 as cpp writes it. `# 0 "" 2` closes an asm statement. */
-const MARKER = /^# ([1-9]\d*) "([^"]*)"/;
+const MARKER = /^(?:#|\/\/) ([1-9]\d*) "([^"]*)"/;
 const LABEL = /^[A-Za-z_$][^\s":]*:/;
 
 /** What a byte offset of the text belongs to; undefined where nothing before it in its function tells. */

@@ -1,6 +1,6 @@
 /** Statements and the references in them, as columns that grow while a text is read. */
 import { Column } from './column.ts';
-import type { Statement } from './unit.ts';
+import { Statement } from './unit.ts';
 
 export class StatementColumns {
   readonly start: Column;
@@ -42,6 +42,14 @@ export class StatementColumns {
     this.refStart.push(start);
     this.refEnd.push(end);
     this.refSymbol.push(symbol);
+  }
+
+  /** A label, which leaves the references since begin() to the statement that comes next; its number. */
+  pushLabel(at: number, end: number): number {
+    const { firstRef } = this;
+    const statement = this.push(Statement.Label, at, end);
+    this.firstRef = firstRef;
+    return statement;
   }
 
   /** A statement with the references since begin(); its number. */

@@ -2,7 +2,7 @@
 // flags: -g -std=c++20
 // matrix: -O0 | -O2 | clang -O2
 // before: 10 | 20
-// after: 300 | 400
+// after: 60 | 80
 // reverted: 50 | 60
 // changed: _Z6scaledi
 #include <coroutine>
@@ -27,7 +27,7 @@ struct Generator {
 
 __attribute__((noinline)) int scaled(int n) {
   return n * 10;   // before
-  return n * 100;   // after
+  return n * 20;   // after
 }
 
 static Generator numbers() {
