@@ -17,7 +17,7 @@ import {
   sameBytes,
 } from './commit.ts';
 import { type Occupied, placesFor } from './place.ts';
-import { type CallTarget, errorOf, exchangeCall, mapCopy, unmap } from './remote-memory.ts';
+import { type CallTarget, errorOf, exchangeCall, mapCopy, PROT, unmap } from './remote-memory.ts';
 import type { ProcessView } from './view.ts';
 
 export interface TargetAccess {
@@ -91,12 +91,16 @@ function prepareCopy(
     lowest: preparation.lowestAddress,
   })[0]!;
   preparation.intend({ start: copy, size });
+  const guarded = process.arch.jump.guardedPages;
+  const isGuarded = guarded !== undefined && process.vmFlags(method.start).includes(guarded.vmFlag);
+  const protection = PROT.read | PROT.execute | (isGuarded ? guarded.protection : 0n);
   const offset = method.mapping.fileOffset + Number(method.start - method.mapping.start);
   const candidates = method.mapping.path.startsWith('/')
     ? [{ path: method.mapping.path, offset }, undefined]
     : [undefined];
   const mapped = candidates.some((file) => {
-    if (!mapCopy(process.arch, access.call, { at: copy, size, file, write: access.write })) return false;
+    const request = { at: copy, size, protection, file, write: access.write };
+    if (!mapCopy(process.arch, access.call, request)) return false;
     // Another file may have the name by now, and end earlier.
     if (file === undefined || process.memory.tryRead(copy, size) !== undefined) return true;
     unmap(process.arch, access.call, copy, size);

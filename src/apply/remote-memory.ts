@@ -139,6 +139,8 @@ export const closeCall = (arch: Arch, descriptor: number | bigint): TargetCall =
 export interface CopyRequest {
   readonly at: Remote;
   readonly size: number;
+  /** Of the pages that it is to replace. */
+  readonly protection: bigint;
   /** The file of the original pages as the target names it, or undefined for an anonymous copy. */
   readonly file: { readonly path: string; readonly offset: number } | undefined;
   /** Writes into the target's memory. */
@@ -146,13 +148,12 @@ export interface CopyRequest {
 }
 
 /**
- * Maps a private r-x range at `at`: of the file, so that the mapping keeps its name, or without one. False if the
+ * Maps a private range at `at`: of the file, so that the mapping keeps its name, or without one. False if the
  * target cannot open the file, or something has come to lie there.
  */
 export function mapCopy(arch: Arch, call: CallTarget, request: CopyRequest): boolean {
   const { numbers } = arch.syscall;
-  const { at, size, file } = request;
-  const protection = PROT.read | PROT.execute;
+  const { at, size, file, protection } = request;
   if (file === undefined) {
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
     const args = [at, BigInt(size), protection, flags, NO_FILE, 0n];

@@ -3,6 +3,7 @@ import type { Remote } from '../bytes/address.ts';
 import type { Module } from '../process/modules.ts';
 import type { ResidentRun } from '../process/resident.ts';
 import type { Target } from '../process/target.ts';
+import { vmFlagsAt } from '../process/vm-flags.ts';
 import type { MappingView, ProcessView } from './view.ts';
 
 export class Snapshot implements ProcessView {
@@ -31,6 +32,10 @@ export class Snapshot implements ProcessView {
   /** Parts of [start, end) that hold anything, as it is when asked. */
   residentRuns(start: Remote, end: Remote): readonly ResidentRun[] {
     return this.#target.residency.runs(start, end);
+  }
+
+  vmFlags(at: Remote): readonly string[] {
+    return vmFlagsAt(this.pid, at);
   }
 
   modules(): readonly Module[] {

@@ -88,6 +88,8 @@ export interface ProcessView {
   readonly arch: Arch;
   maps(): readonly MappingView[];
   modules(): readonly ObjectView[];
+  /** The VmFlags of the mapping at `at`; proc(5), /proc/pid/smaps. */
+  vmFlags(at: Remote): readonly string[];
   readonly memory: {
     read(at: Remote, size: number): Uint8Array;
     tryRead: TryRead;

@@ -126,6 +126,11 @@ export interface Jump {
   decode(code: Uint8Array, from: Remote): Remote | undefined;
   /** Bytes of a landing pad (endbr64, bti c, paciasp) at the start of `code` that the redirect must leave in place; 0 if none. */
   landingPad(code: Uint8Array): number;
+  /**
+   * Pages in which an indirect branch must land on a pad, where the CPU has such: the word for them among the VmFlags of
+   * /proc/PID/smaps, and what mmap is asked for besides PROT_EXEC.
+   */
+  readonly guardedPages?: { readonly vmFlag: string; readonly protection: bigint };
   /** True for the filler that compilers and linkers put between functions. */
   isPadding(code: Uint8Array): boolean;
 }

@@ -48,6 +48,62 @@ function startCommandLine() {
 /** Programs that the host talks to, by pid. */
 const programs = new Map();
 
+/** Runs a command of suture in the process that has run the ones before. */
+function suture(args, cwd = '/tmp') {
+  return new Promise((resolve, reject) => {
+    commandLine ??= startCommandLine();
+    commands.push({ resolve, reject });
+    commandLine.send({ args, cwd });
+  });
+}
+
+/** A program that is asked here, as `Program` of the host's harness asks: a line makes a call, `.` ends its answer. */
+class AskedProgram {
+  #waiting;
+  #ended;
+  #answer = [];
+
+  constructor(path, environment) {
+    this.child = spawn(path, [], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      cwd: dirname(path),
+      env: { ...process.env, ...environment },
+    });
+    const end = (how) => {
+      this.#ended = `the program ended: ${how}`;
+      this.#waiting?.reject(new Error(this.#ended));
+    };
+    this.child.on('error', end);
+    this.child.on('exit', (code, signal) => end(signal ?? `exit ${code}`));
+    this.child.stdin.on('error', () => {});
+    createInterface({ input: this.child.stdout }).on('line', (line) => {
+      if (line !== '.') this.#answer.push(line);
+      else this.#waiting?.resolve(this.#answer.splice(0).join(' '));
+    });
+  }
+
+  /** Calls with 1, 2, … and gives the answers. */
+  async calls(count) {
+    const answers = [];
+    for (let n = 1; n <= count; n++) {
+      const answer = await new Promise((resolve, reject) => {
+        this.#waiting = { resolve, reject };
+        if (this.#ended !== undefined) reject(new Error(this.#ended));
+        else this.child.stdin.write(`${n}\n`);
+      });
+      answers.push(answer);
+    }
+    return answers;
+  }
+
+  async stop() {
+    if (this.#ended !== undefined) return;
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGKILL');
+    await gone;
+  }
+}
+
 const operations = {
   /** Copies a folder of the host into memory here. */
   copy({ from, to }) {
@@ -78,13 +134,35 @@ const operations = {
       child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
     });
   },
-  /** Runs a command of suture in the process that has run the ones before. */
-  suture({ args, cwd = '/tmp' }) {
-    return new Promise((resolve, reject) => {
-      commandLine ??= startCommandLine();
-      commands.push({ resolve, reject });
-      commandLine.send({ args, cwd });
-    });
+  suture({ args, cwd }) {
+    return suture(args, cwd);
+  },
+  /**
+   * Starts tree/prog of `folder`, asks it, applies the patches, asks, verifies, takes back, asks: one message each way.
+   * Whatever cannot be done ends it; the answer holds what was said until then.
+   */
+  async patchProgram({ folder, patch, patience, counts }) {
+    const path = `/tmp/patched-${patch}`;
+    cpSync(folder, path, { recursive: true });
+    const program = new AskedProgram(`${path}/tree/prog`, { LD_LIBRARY_PATH: `${path}/tree` });
+    const said = {};
+    try {
+      const target = ['--pid', String(program.child.pid)];
+      said.before = await program.calls(counts.before);
+      said.applied = await suture(['apply', ...target, ...patience, '--json', `${path}/patches`]);
+      said.after = await program.calls(counts.after);
+      if (said.applied.code === 0) {
+        said.verified = await suture(['verify', ...target]);
+        said.taken = await suture(['revert', ...target, ...patience, '--id', patch, '--json']);
+      }
+      said.reverted = await program.calls(counts.reverted);
+    } catch (error) {
+      said.error = String(error?.message ?? error);
+    } finally {
+      await program.stop();
+      rmSync(path, { recursive: true, force: true });
+    }
+    return said;
   },
   /** Starts a program; its standard output goes to the host line by line. */
   start({ path, args, environment = {} }) {

@@ -31,6 +31,17 @@ const KERNEL = [
   'initcall_blacklist=crypto_kdf108_init,init_blk_tracer,init_kprobe_trace,load_system_certificate_list,init_encrypted',
 ].join(' ');
 
+/** What was said of a program that was patched; what is missing was not reached, for the reason in `error`. */
+export interface PatchedProgram {
+  readonly before?: readonly string[];
+  readonly applied?: Finished;
+  readonly after?: readonly string[];
+  readonly verified?: Finished;
+  readonly taken?: Finished;
+  readonly reverted?: readonly string[];
+  readonly error?: string;
+}
+
 interface Reply {
   readonly id?: number;
   readonly result?: unknown;
@@ -110,6 +121,16 @@ export class Guest {
   /** The same in a process that ran the commands before: it is warm. One after the other. */
   suture(args: readonly string[], options: { cwd?: string } = {}): Promise<Finished> {
     return this.#ask('suture', { args, ...options }) as Promise<Finished>;
+  }
+
+  /** Patches a program and takes the patch back there, seeing each time what it answers to 1, 2, … */
+  patchProgram(request: {
+    readonly folder: string;
+    readonly patch: string;
+    readonly patience: readonly string[];
+    readonly counts: { readonly before: number; readonly after: number; readonly reverted: number };
+  }): Promise<PatchedProgram> {
+    return this.#ask('patchProgram', request) as Promise<PatchedProgram>;
   }
 
   async copy(from: string, to: string): Promise<void> {

@@ -8,6 +8,8 @@
  *     // matrix: -O0 | -O2 -fno-pie -no-pie      one run of the case for each
  *                                             (the word clang chooses that compiler)
  *     // links: libraries, at the end of the link line
+ *     // matrix by aarch64: -O2 -mcmodel=tiny   more runs, on that CPU alone
+ *     // unfit by aarch64 -masm=intel: reason   runs with these words that say nothing: the CPU or its tools have no such thing
  *     // needs: a Debian package that the case cannot do without
  *     // before: 1 | 2                           what each call prints, calls separated by |
  *     // after: 2 | 4
@@ -33,6 +35,10 @@ export interface Case {
   readonly about: string;
   readonly flags: readonly string[];
   readonly matrix: readonly (readonly string[])[];
+  /** Further runs for the CPU alone. */
+  readonly matrixOf: (cpu: string) => readonly (readonly string[])[];
+  /** Why a run with these flags would say nothing, if so. */
+  readonly unfit: (variant: readonly string[]) => string | undefined;
   readonly links: readonly string[];
   readonly needs: readonly string[];
   readonly options: readonly string[];
@@ -64,6 +70,7 @@ const KEYS = [
   'about',
   'flags',
   'matrix',
+  'unfit',
   'links',
   'needs',
   'before',
@@ -95,7 +102,8 @@ export function loadCase(folder: string, name: string): Case {
   const main = files.find(([path]) => isMain(path));
   if (main === undefined) throw new Error(`${directory} has neither main.c nor main.cpp`);
   const directives = readDirectives(main[1], `${name}/${main[0]}`);
-  const one = (key: Key): string | undefined => directives.find((each) => each.key === key)?.value;
+  const one = (key: Key): string | undefined =>
+    directives.find((each) => each.key === key && each.by.length === 0)?.value;
   const words = (key: Key): string[] => wordsOf(one(key) ?? '');
   const about = one('about');
   if (about === undefined) throw new Error(`${name}/${main[0]} has no "// about:"`);
@@ -104,6 +112,12 @@ export function loadCase(folder: string, name: string): Case {
     about,
     flags: words('flags'),
     matrix: readMatrix(one('matrix') ?? ''),
+    matrixOf: (cpu) =>
+      directives
+        .filter(({ key, by }) => key === 'matrix' && by.join(' ') === cpu)
+        .flatMap(({ value }) => readMatrix(value)),
+    unfit: (variant) =>
+      directives.find(({ key, by }) => key === 'unfit' && by.every((flag) => variant.includes(flag)))?.value,
     links: words('links'),
     needs: words('needs'),
     options: words('option'),

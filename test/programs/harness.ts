@@ -20,6 +20,7 @@ import { dirname, join, relative } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Case } from './case.ts';
+import { HOST } from './toolchain.ts';
 
 export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const driver = readFileSync(join(repository, 'test/programs/driver.c'), 'utf8');
@@ -146,17 +147,20 @@ export class Workspace {
     files: ReadonlyMap<string, string>,
     flags: readonly string[],
     links: readonly string[] = [],
-    prefix = '',
+    toolchain = HOST,
   ): void {
     this.write(files);
     if (![...files.values()].some((text) => /\bint main\(/.test(text)))
       writeFileSync(join(this.tree, 'driver.c'), driver);
     const isCxx = [...files.keys()].some((path) => path.endsWith('.cpp'));
+    const { c, cxx } = toolchain.commands(flags.includes('clang'));
     const settings = [
-      ...(flags.includes('clang')
-        ? ['CC = clang', 'CXX = clang++']
-        : [`CC = ${prefix}gcc`, `CXX = ${prefix}g++`]),
-      `CFLAGS = ${flags.filter((flag) => flag !== 'clang').join(' ')} -I.`,
+      `CC = ${c}`,
+      `CXX = ${cxx}`,
+      `CFLAGS = ${toolchain
+        .flags(flags)
+        .filter((flag) => flag !== 'clang')
+        .join(' ')} -I.`,
       `LDLIBS = ${links.join(' ')}`,
       `LINK = $(${isCxx ? 'CXX' : 'CC'})`,
       '',
@@ -198,15 +202,15 @@ export class Workspace {
     return path;
   }
 
-  /** The tree of a case as it was before the fix, recorded, and the fix as a diff. `prefix`: of a cross compiler's name. */
+  /** The tree of a case as it was before the fix, recorded, and the fix as a diff. */
   static async of(
     one: Case,
     variant: readonly string[],
-    prefix = '',
+    toolchain = HOST,
   ): Promise<{ workspace: Workspace; diff: string }> {
     const workspace = new Workspace(one.name);
     try {
-      workspace.writeTree(one.before, [...one.flags, ...variant], one.links, prefix);
+      workspace.writeTree(one.before, [...one.flags, ...variant], one.links, toolchain);
       const diff = await workspace.writeDiff(one.before, one.after);
       await workspace.record();
       return { workspace, diff };

@@ -57,6 +57,9 @@ export const jump: Jump = {
     return OTHER_PADS.includes(viewOf(code).getUint32(0, true)) ? WORD : 0;
   },
 
+  // PROT_BTI: Linux, arch/arm64/include/uapi/asm/mman.h.
+  guardedPages: { vmFlag: 'bt', protection: 0x10n },
+
   isPadding(code) {
     if (code.length % WORD !== 0) return false;
     const view = viewOf(code);

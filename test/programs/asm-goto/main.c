@@ -5,8 +5,14 @@
 // changed: parity
 #include <stdio.h>
 
+#ifdef __aarch64__
+#define JUMP_IF_EVEN "tbz %w0, #0, %l1"
+#else
+#define JUMP_IF_EVEN "test $1, %0\n\tjz %l1"
+#endif
+
 __attribute__((noinline)) static const char *parity(int n) {
-  __asm__ goto("test $1, %0\n\tjz %l1" : : "r"(n) : "cc" : even);
+  __asm__ goto(JUMP_IF_EVEN : : "r"(n) : "cc" : even);
   return "odd";   // before
   return "odd!";  // after
 even:

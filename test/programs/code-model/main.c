@@ -4,6 +4,9 @@
 // after: 4 of 10: new one, 1 | 6 of 10: new two, 2
 // reverted: 7 of 10: one
 // changed: step
+// unfit by aarch64 -fPIC: gcc has no large model there that is independent of its position
+// unfit by aarch64 -mcmodel=medium: a model of x86
+// matrix by aarch64: -O2 -mcmodel=tiny -fno-pie -no-pie | -O0 -mcmodel=tiny
 #include <stdio.h>
 
 static long total;

@@ -5,6 +5,8 @@
 // after: 101 202
 // changed: _ZNK5Scale2ofEi
 // reverted: 11 22
+// changed by aarch64 -O2: _ZNK5Scale2ofEi call
+// changed by aarch64 clang -O2: _ZNK5Scale2ofEi
 #include <cstdio>
 class Scale {
   int factor_;

@@ -3,6 +3,7 @@
 // before: 6 6 10 | 9 9 15
 // after: 6 13 10 | 9 19 15
 // changed: double_of
+// changed by aarch64 -Os: double_of call
 #include <stdio.h>
 
 __attribute__((noinline)) int triple_of(int n) { return n * 3 + 3; }

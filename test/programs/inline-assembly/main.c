@@ -8,6 +8,15 @@
 __attribute__((noinline)) static long loop(long n) {
   long sum = n + 2; // before
   long sum = n + 12; // after
+#ifdef __aarch64__
+  __asm__("mov x9, #3\n"
+          "0: add %0, %0, #1\n"
+          "   subs x9, x9, #1\n"
+          "   b.ne 0b"
+          : "+r"(sum)
+          :
+          : "x9", "cc");
+#else
   __asm__("mov $3, %%rcx\n"
           "0: add $1, %0\n"
           "   dec %%rcx\n"
@@ -15,6 +24,7 @@ __attribute__((noinline)) static long loop(long n) {
           : "+r"(sum)
           :
           : "rcx", "cc");
+#endif
   return sum;
 }
 

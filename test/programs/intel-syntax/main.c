@@ -4,6 +4,7 @@
 // after: 105 Zero 6.2 | 108 One 8.0
 // reverted: 9 zero 13.5
 // changed: step
+// unfit by aarch64: a dialect of x86
 #include <stdio.h>
 
 static long total;

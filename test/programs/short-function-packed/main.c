@@ -1,6 +1,9 @@
 // about: a function shorter than a redirect, with another function right behind it, is refused
 // flags: -Os
 // refused: zero.*(short|room|bytes)
+// before by aarch64: 0 | 0
+// after by aarch64: 7 | 7
+// changed by aarch64: zero
 #include <stdio.h>
 
 __attribute__((noipa)) static int zero(void) {
