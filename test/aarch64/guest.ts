@@ -110,7 +110,8 @@ export class Guest {
     argv: readonly string[],
     options: { cwd?: string; seconds?: number; environment?: Record<string, string> } = {},
   ): Promise<Finished> {
-    return this.#ask('run', { argv, ...options }) as Promise<Finished>;
+    const seconds = Math.max(CALL_SECONDS, options.seconds ?? 0);
+    return this.#ask('run', { argv, ...options }, seconds) as Promise<Finished>;
   }
 
   /** The command line of this checkout, in a process of its own as a user starts it. */
@@ -175,14 +176,14 @@ export class Guest {
     rmSync(this.exchange, { recursive: true, force: true });
   }
 
-  #ask(operation: string, parameters: object): Promise<unknown> {
+  #ask(operation: string, parameters: object, seconds = CALL_SECONDS): Promise<unknown> {
     const id = this.#next++;
     const answer = new Promise((resolve, reject) => {
       if (this.#ended !== undefined) reject(new Error(this.#ended));
       else this.#waiting.set(id, { resolve, reject });
     });
     this.#machine.stdin.write(`${JSON.stringify({ id, operation, ...parameters })}\n`);
-    return this.#within(operation, CALL_SECONDS, answer);
+    return this.#within(operation, seconds, answer);
   }
 
   #within<T>(what: string, seconds: number, promise: Promise<T>): Promise<T> {

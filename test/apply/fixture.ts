@@ -25,15 +25,30 @@ import { readPatch } from '../../src/patch/reader.ts';
 import { writePatch } from '../../src/patch/writer.ts';
 import { sha256 } from '../../src/store/catalogue.ts';
 
+/** The compiler of a CPU, with what every compile is given, and what makes functions begin with their own code. */
+export interface ShopCompiler {
+  readonly command: string;
+  readonly flags: readonly string[];
+  readonly plain: readonly string[];
+}
+
+const HOST_COMPILER: ShopCompiler = { command: 'gcc', flags: [], plain: ['-fcf-protection=none'] };
+
 /** A folder of a test's own, and the processes started in it; both are gone afterwards. */
 export class Workshop implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'suture-apply-'));
   readonly #children: ChildProcess[] = [];
+  readonly #compiler: ShopCompiler;
+
+  constructor(compiler = HOST_COMPILER) {
+    this.#compiler = compiler;
+  }
 
   compile(name: string, source: string, flags: readonly string[] = []): string {
     const output = join(this.directory, name);
     writeFileSync(`${output}.c`, source);
-    execFileSync('gcc', ['-O1', '-g0', '-Wl,--build-id', '-o', output, `${output}.c`, ...flags], {
+    const common = ['-O1', '-g0', '-Wl,--build-id', ...this.#compiler.flags];
+    execFileSync(this.#compiler.command, [...common, '-o', output, `${output}.c`, ...flags], {
       cwd: this.directory,
     });
     return output;
@@ -43,8 +58,9 @@ export class Workshop implements Disposable {
   compileObject(name: string, source: string, flags: readonly string[] = []): ElfImage {
     const output = join(this.directory, `${name}.o`);
     writeFileSync(`${output}.c`, source);
-    const fixed = ['-O1', '-c', '-fPIE', '-fno-common', '-fcf-protection=none', '-fno-stack-protector'];
-    execFileSync('gcc', [...fixed, ...flags, '-o', output, `${output}.c`]);
+    const { command, flags: own, plain } = this.#compiler;
+    const fixed = ['-O1', '-c', '-fPIE', '-fno-common', ...plain, '-fno-stack-protector', ...own];
+    execFileSync(command, [...fixed, ...flags, '-o', output, `${output}.c`]);
     return ElfImage.parse(new Uint8Array(readFileSync(output)), output);
   }
 

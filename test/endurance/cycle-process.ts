@@ -44,13 +44,15 @@ function change(work: () => ReturnType<typeof applyPatches>, wanted: string, the
   Atomics.wait(never, 0, 0, SETTLED_MS);
 }
 
+/** EngineOptions, for machines on which a stop takes longer. */
+const options = JSON.parse(process.env.SUTURE_LIMITS ?? '{}') as { maxStopMs?: number; timeoutMs?: number };
 const target = Target.open(Number(pid));
 for await (const line of createInterface({ input: process.stdin })) {
   const started = performance.now();
   longest = 0;
   for (let left = Number(line); left > 0; left--) {
-    change(() => applyPatches([target], patches), 'applied', 'new');
-    change(() => revertPatches([target], ids), 'reverted', 'old');
+    change(() => applyPatches([target], patches, options), 'applied', 'new');
+    change(() => revertPatches([target], ids, options), 'reverted', 'old');
   }
   const milliseconds = performance.now() - started;
   global.gc?.();

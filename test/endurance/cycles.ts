@@ -36,6 +36,16 @@ export interface CycleOptions {
   /** Before anything is measured. */
   readonly warmUp: number;
   readonly limitMs?: number;
+  /** What was compiled and bundled elsewhere, for a machine without a compiler. */
+  readonly made?: MadeServer;
+}
+
+/** Paths of the programs, of the patch and of the bundled cycle-process.ts. */
+export interface MadeServer {
+  readonly program: string;
+  readonly client: string;
+  readonly patch: string;
+  readonly script: string;
 }
 
 /** Cycles between two looks at the clock. */
@@ -46,27 +56,17 @@ export async function runCycles({
   cycles,
   warmUp,
   limitMs = Number.POSITIVE_INFINITY,
+  made,
 }: CycleOptions): Promise<CycleTotals> {
   using shop = new Workshop();
-  const source = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8');
-  const program = shop.compile('server', source('server.c'), ['-pthread']);
-  const client = shop.compile('client', source('client.c'));
-  const patch = patchOf({
-    id: 'cycle',
-    base: program,
-    object: shop.compileObject('fix', FIXED),
-    changed: ['f', 'g'],
-  });
-  const file = join(shop.directory, 'cycle.kpatch');
-  writeFileSync(file, patch.bytes);
+  const { program, client, patch, script } = made ?? (await makeServer(shop));
   const phase = join(shop.directory, 'phase');
   writeFileSync(phase, new Uint8Array(4096));
-  const script = await bundled('cycle-process.ts', shop.directory);
 
   const server = shop.start(program);
   const port = await server.line();
   const load = shop.start(client, [port, phase]);
-  const tool = spawn(process.execPath, ['--expose-gc', script, String(server.pid), phase, file], {
+  const tool = spawn(process.execPath, ['--expose-gc', script, String(server.pid), phase, patch], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, SUTURE_STATE_DIR: join(shop.directory, 'state') },
   });
@@ -108,6 +108,21 @@ export async function runCycles({
   } finally {
     tool.kill('SIGKILL');
   }
+}
+
+async function makeServer(shop: Workshop): Promise<MadeServer> {
+  const source = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8');
+  const program = shop.compile('server', source('server.c'), ['-pthread']);
+  const client = shop.compile('client', source('client.c'));
+  const { bytes } = patchOf({
+    id: 'cycle',
+    base: program,
+    object: shop.compileObject('fix', FIXED),
+    changed: ['f', 'g'],
+  });
+  const patch = join(shop.directory, 'cycle.kpatch');
+  writeFileSync(patch, bytes);
+  return { program, client, patch, script: await bundled('cycle-process.ts', shop.directory) };
 }
 
 function heldBy(pid: number): Held {

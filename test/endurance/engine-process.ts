@@ -86,6 +86,9 @@ const { SutureError } = await import('../../src/base/errors.ts');
 const { Target } = await import('../../src/process/target.ts');
 const { loadPatches } = await import('../../src/store/catalogue.ts');
 
+/** EngineOptions, for machines on which a stop takes longer. */
+const options = JSON.parse(process.env.SUTURE_LIMITS ?? '{}') as { maxStopMs?: number; timeoutMs?: number };
+
 const patches = new Map<string, ReturnType<typeof loadPatches>[number]['patch'][]>();
 function patchesOf(files: readonly string[]) {
   const key = files.join('\0');
@@ -106,9 +109,9 @@ function carryOut({ act, pid }: Request, files: readonly string[]): Result {
   try {
     switch (act) {
       case 'apply':
-        return applyPatches([target], chosen)[0]!;
+        return applyPatches([target], chosen, options)[0]!;
       case 'revert':
-        return revertPatches([target], [...new Set(chosen.map(({ manifest }) => manifest.id))])[0]!;
+        return revertPatches([target], [...new Set(chosen.map(({ manifest }) => manifest.id))], options)[0]!;
       case 'repair':
         return repairProcess(target);
       case 'verify': {

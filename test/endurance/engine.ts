@@ -1,14 +1,15 @@
 /** Starts engine processes and talks to them. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { Answer, Request } from './engine-process.ts';
 
-/** Bundles a script of this folder into one file, so that it starts fast; koffi is found from here. */
+/** Bundles a script, named from this folder, into one file, so that it starts fast; koffi is found from here. */
 export async function bundled(script: string, folder: string): Promise<string> {
-  const outfile = join(folder, script.replace(/\.ts$/, '.mjs'));
+  const outfile = join(folder, basename(script).replace(/\.ts$/, '.mjs'));
+  // Not needed where the scripts have been bundled before.
+  const { build } = await import('esbuild');
   await build({
     entryPoints: [fileURLToPath(new URL(script, import.meta.url))],
     outfile,
@@ -16,7 +17,7 @@ export async function bundled(script: string, folder: string): Promise<string> {
     platform: 'node',
     target: 'node20',
     format: 'esm',
-    external: ['koffi'],
+    external: ['koffi', 'esbuild'],
     logLevel: 'silent',
     define: { 'import.meta.url': JSON.stringify(import.meta.url) },
   });

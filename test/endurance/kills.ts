@@ -12,7 +12,7 @@ import { Chance } from './chance.ts';
 import { bundled, Engine } from './engine.ts';
 import type { Act, Answer, Request } from './engine-process.ts';
 import { isAct } from './steps.ts';
-import { type Cast, type Holding, type Version, Victim } from './victim.ts';
+import { type Cast, type Holding, type MadeVictim, type Place, type Version, Victim } from './victim.ts';
 
 const EVERY = ['read', 'futex', 'nanosleep', 'epoll', 'poll', 'spin', 'handler'];
 const BLOCKED = EVERY.slice(0, 5);
@@ -64,7 +64,7 @@ const TURN = 10;
 /** Steps around the look at the stacks that count as the stop. */
 const STOP_BEFORE = 16;
 const STOP_AFTER = 44;
-const ANSWER_MS = 60_000;
+const ANSWER_MS = 60_000 * Number(process.env.SUTURE_SLOWNESS ?? 1);
 
 /** What a command that is not killed does when no code has run before. */
 interface Usual {
@@ -97,8 +97,10 @@ export interface KillOptions {
   readonly seed: number;
   /** The run to begin with, to see one again. */
   readonly first?: number;
-  /** How many of the casts take part, from the first. */
-  readonly casts?: number;
+  /** Those that take part; all if left out. */
+  readonly casts?: readonly Cast[];
+  /** What was compiled and bundled elsewhere, for a machine without a compiler. */
+  readonly made?: { readonly script: string; readonly victims: Readonly<Partial<Record<Place, MadeVictim>>> };
   /** Milliseconds after which no further run is begun. */
   readonly limitMs?: number;
   readonly report?: (totals: KillTotals, run: number) => void;
@@ -134,10 +136,10 @@ class Campaign implements Disposable {
   }
 
   async run(): Promise<KillTotals> {
-    const { kills, seed, first = 0, limitMs = Number.POSITIVE_INFINITY, report } = this.#options;
-    this.#script = await bundled('engine-process.ts', this.#shop.directory);
+    const { kills, seed, first = 0, limitMs = Number.POSITIVE_INFINITY, made, report } = this.#options;
+    this.#script = made?.script ?? (await bundled('engine-process.ts', this.#shop.directory));
     const chance = new Chance(seed);
-    const casts = CASTS.slice(0, this.#options.casts ?? CASTS.length);
+    const { casts = CASTS } = this.#options;
     const end = Date.now() + limitMs;
     for (let run = first; this.totals.kills < kills && Date.now() < end; run++) {
       const index = Math.floor(run / TURN) % casts.length;
@@ -155,7 +157,7 @@ class Campaign implements Disposable {
 
   /** Starts a victim, and sees what commands take that are not killed. */
   async #prepare(index: number, cast: Cast): Promise<Subject> {
-    const victim = new Victim(this.#shop, cast, index);
+    const victim = new Victim(this.#shop, cast, index, this.#options.made?.victims[cast.place]);
     this.#victims.push(victim);
     victim.rest(false);
     assert.equal(await victim.version(), 'old');

@@ -29,8 +29,8 @@ const HEADER = 16;
 const SLOT = 32;
 const SIZE = 16384;
 const VERSIONS = ['old', 'new', 'mixed', 'neither'];
-/** All threads have looked by then, also on a busy machine. */
-const PATIENCE_MS = 30_000;
+/** All threads have looked by then, also on a busy machine; an emulated one is many times slower. */
+const PATIENCE_MS = 30_000 * Number(process.env.SUTURE_SLOWNESS ?? 1);
 
 const BODIES = { f: 'x + 10', g: 'x + 20', h: 'x + 30' };
 const fixed = (names: readonly (keyof typeof BODIES)[]): string =>
@@ -47,10 +47,11 @@ export class Victim {
     shop: Workshop,
     readonly cast: Cast,
     index: number,
+    made = buildVictim(shop, cast.place),
   ) {
     const { place, storm, states } = cast;
     this.name = `${states.length} threads (${[...new Set(states)].join(' ')}), functions in ${place}${storm ? ', timer storm' : ''}`;
-    const { program, patchFiles } = build(shop, place);
+    const { program, patchFiles } = made;
     this.patchFiles = patchFiles;
     const shared = join(shop.directory, `shared-${index}`);
     writeFileSync(shared, new Uint8Array(SIZE));
@@ -144,7 +145,13 @@ export class Victim {
   }
 }
 
-function build(shop: Workshop, place: Place): { readonly program: string; readonly patchFiles: string[] } {
+/** A program and the patches that change its functions. */
+export interface MadeVictim {
+  readonly program: string;
+  readonly patchFiles: readonly string[];
+}
+
+export function buildVictim(shop: Workshop, place: Place): MadeVictim {
   const source = readFileSync(new URL('victim.c', import.meta.url), 'utf8');
   const aligned = place === 'pages' ? ',aligned(4096)' : '';
   const flags = ['-O1', '-pthread', `-DFUNCTION=__attribute__((noipa${aligned}))`];

@@ -1,0 +1,114 @@
+/**
+ * A server of several threads under load, patched and taken back, and commands that are killed, on two emulated processors
+ * with pointer authentication: what test/endurance does, with programs compiled here for AArch64.
+ * SUTURE_KILLS and SUTURE_CYCLES: how many; SUTURE_SEED.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type ShopCompiler, Workshop } from '../apply/fixture.ts';
+import { seedOf } from '../endurance/chance.ts';
+import type { CycleTotals, MadeServer } from '../endurance/cycles.ts';
+import { bundled } from '../endurance/engine.ts';
+import { CASTS, type KillTotals } from '../endurance/kills.ts';
+import { buildVictim } from '../endurance/victim.ts';
+import { assertExit, repository, Workspace } from '../programs/harness.ts';
+import { aarch64 } from '../programs/toolchain.ts';
+import type { EnduranceRequest } from './endurance-process.ts';
+import { Guest } from './guest.ts';
+
+const FLAGS = ['-mbranch-protection=standard'];
+const COMPILER: ShopCompiler = { command: 'aarch64-linux-gnu-gcc', flags: FLAGS, plain: [] };
+const KILLS = Number(process.env.SUTURE_KILLS ?? 8);
+const CYCLES = Number(process.env.SUTURE_CYCLES ?? KILLS);
+const seed = seedOf(process.env.SUTURE_SEED);
+/** One emulated thread after the other is collected and judged; on a busy machine each waits for a real processor. */
+const LIMITS = { maxStopMs: 3000, timeoutMs: 120_000 };
+const SECONDS_EACH = 60;
+
+describe('under load and under fire', { concurrency: 1 }, () => {
+  let guest: Guest;
+  let shop: Workshop;
+  let script: string;
+
+  before(async () => {
+    shop = new Workshop(COMPILER);
+    script = await bundled('../aarch64/endurance-process.ts', shop.directory);
+    guest = await Guest.boot({ cpu: 'max,pauth-impdef=on', processors: 2 });
+    assertExit(await guest.run(['/bin/busybox', 'ip', 'link', 'set', 'lo', 'up']), 0);
+  });
+  after(async () => {
+    await guest?.close();
+    shop[Symbol.dispose]();
+  });
+
+  async function inGuest<T>(request: EnduranceRequest, seconds: number): Promise<T> {
+    const there = join(guest.exchange, 'shop');
+    cpSync(shop.directory, there, { recursive: true });
+    // Under the name that it has here: programs find their libraries by it.
+    await guest.copy('/exchange/shop', shop.directory);
+    const ended = await guest.run(['/bin/node', script, JSON.stringify(request)], {
+      environment: { SUTURE_LIMITS: JSON.stringify(LIMITS), SUTURE_SLOWNESS: '10' },
+      seconds,
+    });
+    assertExit(ended, 0);
+    return JSON.parse(ended.stdout.trim().split('\n').at(-1) ?? '') as T;
+  }
+
+  test(`a server of four threads, patched and taken back ${CYCLES} times while it answers`, async () => {
+    const made = await makeServer(shop);
+    const options = { cycles: CYCLES, warmUp: 2, made };
+    const totals = await inGuest<CycleTotals>({ kind: 'cycles', options }, CYCLES * SECONDS_EACH);
+    assert.equal(totals.cycles, CYCLES);
+    assert.equal(totals.failed, 0, `${totals.failed} of ${totals.requests} requests failed`);
+    assert.ok(totals.certain > 0, 'no answer was certain');
+    const { mappings, mappedBytes } = totals.server.before;
+    assert.deepEqual({ ...totals.server.after, mappings, mappedBytes }, totals.server.after, 'mapped');
+    console.log(JSON.stringify(totals));
+  });
+
+  test(`${KILLS} commands killed at random moments (seed ${seed})`, async () => {
+    const engine = await bundled('engine-process.ts', shop.directory);
+    const casts = [CASTS[0]!, CASTS[3]!, CASTS[2]!];
+    const places = [...new Set(casts.map(({ place }) => place))];
+    const victims = Object.fromEntries(places.map((place) => [place, buildVictim(shop, place)]));
+    const options = { kills: KILLS, seed, casts, made: { script: engine, victims } };
+    const totals = await inGuest<KillTotals>({ kind: 'kills', options }, 300 + KILLS * SECONDS_EACH);
+    assert.equal(totals.kills, KILLS);
+    console.log(JSON.stringify(totals));
+  });
+});
+
+/** The server of test/endurance, recorded, and its patch made from a diff; what runs is put into the shop's folder. */
+async function makeServer(shop: Workshop): Promise<MadeServer> {
+  const folder = join(repository, 'test/endurance');
+  const source = readFileSync(join(folder, 'server.c'), 'utf8');
+  const fixed = source.replace('return x + 1;', 'return x + 10;').replace('return x + 2;', 'return x + 20;');
+  const workspace = new Workspace('aarch64-server');
+  try {
+    workspace.writeTree(
+      new Map([['server.c', source]]),
+      ['-O2', '-Wno-unused-result', '-pthread'],
+      [],
+      aarch64(FLAGS),
+    );
+    const versions = [source, fixed].map((text) => new Map([['server.c', text]])) as [
+      Map<string, string>,
+      Map<string, string>,
+    ];
+    const diff = await workspace.writeDiff(...versions);
+    await workspace.record();
+    assertExit(await workspace.build('cycle', diff), 0);
+    const program = join(shop.directory, 'server');
+    cpSync(join(workspace.tree, 'prog'), program);
+    const patch = join(shop.directory, 'server-patches');
+    cpSync(workspace.patches, patch, { recursive: true });
+    const client = join(shop.directory, 'client');
+    execFileSync(COMPILER.command, ['-O2', '-o', client, join(folder, 'client.c')]);
+    return { program, client, patch, script: await bundled('cycle-process.ts', shop.directory) };
+  } finally {
+    await workspace.close();
+  }
+}
