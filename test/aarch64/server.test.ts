@@ -17,12 +17,14 @@ import { buildVictim } from '../endurance/victim.ts';
 import { assertExit, repository, Workspace } from '../programs/harness.ts';
 import { aarch64 } from '../programs/toolchain.ts';
 import type { EnduranceRequest } from './endurance-process.ts';
+import type { FrameTotals } from './frames-process.ts';
 import { Guest } from './guest.ts';
 
 const FLAGS = ['-mbranch-protection=standard'];
 const COMPILER: ShopCompiler = { command: 'aarch64-linux-gnu-gcc', flags: FLAGS, plain: [] };
 const KILLS = Number(process.env.SUTURE_KILLS ?? 8);
 const CYCLES = Number(process.env.SUTURE_CYCLES ?? KILLS);
+const STOPS = Math.min(500, 10 * KILLS);
 const seed = seedOf(process.env.SUTURE_SEED);
 /** One emulated thread after the other is collected and judged; on a busy machine each waits for a real processor. */
 const LIMITS = { maxStopMs: 3000, timeoutMs: 120_000 };
@@ -44,17 +46,24 @@ describe('under load and under fire', { concurrency: 1 }, () => {
     shop[Symbol.dispose]();
   });
 
-  async function inGuest<T>(request: EnduranceRequest, seconds: number): Promise<T> {
-    const there = join(guest.exchange, 'shop');
-    cpSync(shop.directory, there, { recursive: true });
-    // Under the name that it has here: programs find their libraries by it.
-    await guest.copy('/exchange/shop', shop.directory);
-    const ended = await guest.run(['/bin/node', script, JSON.stringify(request)], {
+  async function runScript<T>(words: readonly string[], seconds: number): Promise<T> {
+    const ended = await guest.run(['/bin/node', ...words], {
       environment: { SUTURE_LIMITS: JSON.stringify(LIMITS), SUTURE_SLOWNESS: '10' },
       seconds,
     });
     assertExit(ended, 0);
     return JSON.parse(ended.stdout.trim().split('\n').at(-1) ?? '') as T;
+  }
+
+  /** Under the name that it has here: programs find their libraries by it. */
+  async function copyShop(): Promise<void> {
+    cpSync(shop.directory, join(guest.exchange, 'shop'), { recursive: true });
+    await guest.copy('/exchange/shop', shop.directory);
+  }
+
+  async function inGuest<T>(request: EnduranceRequest, seconds: number): Promise<T> {
+    await copyShop();
+    return runScript<T>([script, JSON.stringify(request)], seconds);
   }
 
   test(`a server of four threads, patched and taken back ${CYCLES} times while it answers`, async () => {
@@ -78,6 +87,25 @@ describe('under load and under fire', { concurrency: 1 }, () => {
     const totals = await inGuest<KillTotals>({ kind: 'kills', options }, 300 + KILLS * SECONDS_EACH);
     assert.equal(totals.kills, KILLS);
     console.log(JSON.stringify(totals));
+  });
+
+  test(`stacks as call frame information and as frame records have them, at ${STOPS} stops`, async () => {
+    const walker = await bundled('../aarch64/frames-process.ts', shop.directory);
+    const source = readFileSync(join(repository, 'test/aarch64/deep.c'), 'utf8');
+    const path = shop.compile('deep', source, ['-O2', '-fno-omit-frame-pointer', '-pthread']);
+    await copyShop();
+    const deep = await guest.start(path);
+    try {
+      const totals = await runScript<FrameTotals>(
+        [walker, String(deep.pid), String(STOPS)],
+        STOPS * SECONDS_EACH,
+      );
+      assert.equal(totals.stops, STOPS);
+      assert.ok(totals.agreed > 5 * totals.threads && totals.deepest > 20, JSON.stringify(totals));
+      console.log(JSON.stringify(totals));
+    } finally {
+      await deep.stop();
+    }
   });
 });
 

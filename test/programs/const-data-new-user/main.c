@@ -3,10 +3,9 @@
 // before: 1 10 | 2 20
 // after: 11 10 | 22 20
 // changed: first
+// changed by aarch64 -O2 -mbranch-protection=standard: call first
 // changed by clang -O2: call
 // new by clang -O2: first
-// changed by aarch64 -O2 -mbranch-protection=standard: call first
-// changed by aarch64 clang -O2 -mbranch-protection=standard: first
 #include <stdio.h>
 
 static const int tens[] = {0, 10, 20};
