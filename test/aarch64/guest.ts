@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Finished, repository } from '../programs/harness.ts';
-import { prepareImage } from './image.ts';
+import { type Image, prepareImage } from './image.ts';
 
 export interface GuestOptions {
   /** qemu's -cpu. */
@@ -68,8 +68,7 @@ export class Guest {
   #ended: string | undefined;
   #ready: ((version: string) => void) | undefined;
 
-  private constructor({ cpu, processors = 1 }: GuestOptions) {
-    const image = prepareImage();
+  private constructor({ cpu, processors = 1 }: GuestOptions, image: Image) {
     this.exchange = mkdtempSync(join(tmpdir(), 'suture-aarch64-'));
     this.#console = join(this.exchange, '.console');
     mkdirSync(join(repository, 'dist'), { recursive: true });
@@ -95,7 +94,7 @@ export class Guest {
   }
 
   static async boot(options: GuestOptions): Promise<Guest> {
-    const guest = new Guest(options);
+    const guest = new Guest(options, await prepareImage());
     try {
       await guest.#within('boot', BOOT_SECONDS, new Promise((resolve) => (guest.#ready = resolve)));
       return guest;

@@ -2,7 +2,7 @@
  * What the emulated machine boots from, made once of Debian's packages for arm64 and kept in .cache/aarch64: a kernel, a
  * first file system with the modules that mount the rest, and a root folder with the C library and Node.
  *
- * apt is given folders of its own, so that the host's list of packages stays as it is.
+ * apt is given folders of its own (debian/private-apt.ts), so that the host's list of packages stays as it is.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -19,11 +19,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
+import { PrivateApt } from '../debian/private-apt.ts';
 import { repository } from '../programs/harness.ts';
 import { cpioArchive } from './cpio.ts';
 
 /** Part of the folder's name: an image made by another version of this file is not taken. */
-const VERSION = 2;
+const VERSION = 3;
 const NODE_VERSION = '20.20.2';
 /** Where the cross compiler's packages keep the libraries of arm64. */
 const SYSROOT = '/usr/aarch64-linux-gnu';
@@ -42,7 +43,7 @@ export interface Image {
 }
 
 /** The image, made if it is not there: half a minute, and a download of about 130 MB. */
-export function prepareImage(): Image {
+export async function prepareImage(): Promise<Image> {
   const folder = join(repository, '.cache', `aarch64-${VERSION}`);
   const image = {
     kernel: join(folder, 'vmlinuz'),
@@ -54,12 +55,14 @@ export function prepareImage(): Image {
   rmSync(making, { recursive: true, force: true });
   mkdirSync(making, { recursive: true });
   try {
-    fetchPackages(making);
+    await fetchPackages(making);
     makeRoot(making);
     writeFileSync(join(making, 'initrd.cpio'), initialFileSystem(making));
-    for (const name of ['apt', 'modules', 'npm', 'busybox'])
+    for (const name of ['apt-arm64', 'debs', 'modules', 'npm', 'busybox'])
       rmSync(join(making, name), { recursive: true, force: true });
     writeFileSync(join(making, 'complete'), '');
+    // Another test file may have made it meanwhile, and use it.
+    if (existsSync(join(folder, 'complete'))) return image;
     rmSync(folder, { recursive: true, force: true });
     renameSync(making, folder);
   } finally {
@@ -68,65 +71,17 @@ export function prepareImage(): Image {
   return image;
 }
 
-function fetchPackages(folder: string): void {
-  const apt = join(folder, 'apt');
-  for (const name of [
-    'etc/sources.list.d',
-    'etc/apt.conf.d',
-    'etc/preferences.d',
-    'lists/partial',
-    'cache/archives/partial',
-    'debs',
-  ])
-    mkdirSync(join(apt, name), { recursive: true });
-  writeFileSync(join(apt, 'status'), '');
-  writeFileSync(
-    join(apt, 'apt.conf'),
-    `APT::Architecture "arm64"; APT::Architectures { "arm64"; }; APT::Sandbox::User "root"; Acquire::Languages "none";
-Dir::Etc "${apt}/etc"; Dir::Etc::SourceList "${apt}/etc/sources.list"; Dir::Etc::SourceParts "${apt}/etc/sources.list.d";
-Dir::State::Lists "${apt}/lists"; Dir::State::Status "${apt}/status"; Dir::Cache "${apt}/cache";
-Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";
-`,
-  );
-  copySources(join(apt, 'etc'));
-  const environment = { ...process.env, APT_CONFIG: join(apt, 'apt.conf') };
-  const run = (...argv: string[]): string =>
-    execFileSync(argv[0]!, argv.slice(1), {
-      cwd: join(apt, 'debs'),
-      env: environment,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-  run('apt-get', 'update', '-qq');
+async function fetchPackages(folder: string): Promise<void> {
+  const debs = join(folder, 'debs');
+  mkdirSync(debs);
+  const apt = new PrivateApt(folder, { type: 'deb', architecture: 'arm64' });
+  await apt.update(debs);
   // The newest kernel is what this package depends on.
-  const kernel = /Depends: (linux-image-\S+)/.exec(run('apt-cache', 'depends', 'linux-image-arm64'))?.[1];
+  const depends = await apt.run('apt-cache', ['depends', 'linux-image-arm64'], debs);
+  const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   if (kernel === undefined) throw new Error('Debian names no kernel for arm64');
-  run('apt-get', 'download', '-qq', kernel, 'busybox-static');
-  for (const name of readdirSync(join(apt, 'debs'))) unpack(join(apt, 'debs', name), folder);
-}
-
-/** Debian's own sources of this host, without the word that may bind them to its CPU. */
-function copySources(to: string): void {
-  const isDebians = (text: string): boolean => /debian-archive-keyring|\bbookworm\b/.test(text);
-  const one = '/etc/apt/sources.list';
-  if (existsSync(one)) {
-    const lines = readFileSync(one, 'utf8')
-      .replaceAll(/\[[^\]]*\]/g, '')
-      .split('\n');
-    writeFileSync(
-      join(to, 'sources.list'),
-      lines.filter((line) => /^deb /.test(line) && isDebians(line)).join('\n'),
-    );
-  }
-  const parts = '/etc/apt/sources.list.d';
-  for (const name of existsSync(parts) ? readdirSync(parts) : []) {
-    const text = readFileSync(join(parts, name), 'utf8');
-    if (!isDebians(text)) continue;
-    const plain = name.endsWith('.sources')
-      ? text.replaceAll(/^Architectures:.*\n/gm, '').replaceAll(/^Types:.*$/gm, 'Types: deb')
-      : text.replaceAll(/\[[^\]]*\]/g, '');
-    writeFileSync(join(to, 'sources.list.d', name), plain);
-  }
+  await apt.run('apt-get', ['download', '-qq', kernel, 'busybox-static'], debs);
+  for (const name of readdirSync(debs)) unpack(join(debs, name), folder);
 }
 
 /** The kernel, its modules for virtual devices and the host's folders, and a shell. */
@@ -197,6 +152,7 @@ $b mount -t proc proc /mnt/proc
 $b mount -t sysfs sys /mnt/sys
 $b mount -t devtmpfs dev /mnt/dev
 $b mount -t tmpfs tmp /mnt/tmp
+$b ip link set lo up
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose project /mnt/project
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=none exchange /mnt/exchange
 $b chroot /mnt /bin/busybox sh -c 'export PATH=/bin HOME=/tmp NO_COLOR=1; cd /tmp; exec /bin/node /project/test/aarch64/agent.mjs'

@@ -17,8 +17,8 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { must, PrivateApt } from '../debian/private-apt.ts';
 import { repository } from '../programs/harness.ts';
-import { must, PrivateApt } from '../real/debian-source.ts';
 import type { Hypervisor } from './fixes.ts';
 import { Qmp } from './qmp.ts';
 
@@ -66,7 +66,7 @@ export async function guestFiles(cache: string, tree: string): Promise<GuestFile
 }
 
 async function unpackKernel(cache: string, folder: string, kernel: string, modules: string): Promise<void> {
-  const apt = new PrivateApt(cache, 'deb');
+  const apt = new PrivateApt(cache, { type: 'deb' });
   await apt.update(folder);
   const depends = await apt.run('apt-cache', ['depends', KERNEL], folder);
   const image = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
