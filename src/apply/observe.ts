@@ -120,6 +120,7 @@ export function judgeThreads(
     stackEnd: (at) => observer.maps.find((m) => at >= m.start && at < m.end && m.read)?.end,
     pageSize: arch.pageSize,
     authenticationMask,
+    endsWithCall: arch.unwind.endsWithCall,
     suspended,
   });
 }

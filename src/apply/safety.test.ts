@@ -68,3 +68,21 @@ test('a lost walk with a return address in a register', () => {
 test('what can be neither unwound nor searched is refused', () => {
   assert.equal(verdictOf(thread({ end: lost(8n) })).kind, 'blind');
 });
+
+test('the address of the next function is none to return to, unless a call stands before it', () => {
+  const [range] = forbidden;
+  const code = (at: Remote, size: number) =>
+    at >= range!.start && at < range!.end ? new Uint8Array(size).fill(0xe8) : undefined;
+  const stack = stackOf([range!.end]);
+  const judged = (isCall: boolean) =>
+    judge({
+      threads: [thread({ end: lost(STACK), registers: [range!.end] })],
+      forbidden,
+      ...stack,
+      tryRead: (at, size) => code(at, size) ?? stack.tryRead(at, size),
+      endsWithCall: () => isCall,
+      pageSize: 4096,
+    }).kind;
+  assert.equal(judged(false), 'safe');
+  assert.equal(judged(true), 'busy');
+});

@@ -2,7 +2,7 @@
  * Whether the entries may be changed now: no thread may be in, or return into, code that is going away. Unsure means
  * unsafe: a stack that cannot be unwound to its end is scanned word by word, and what cannot be scanned is refused.
  */
-import { hex, type Remote } from '../bytes/address.ts';
+import { hex, type Remote, remote } from '../bytes/address.ts';
 import { scanStack } from '../unwind/scan.ts';
 import type { TryRead } from './view.ts';
 
@@ -69,6 +69,8 @@ export interface JudgeInput {
   readonly pageSize: number;
   /** Bits that are no part of a return address. */
   readonly authenticationMask?: bigint;
+  /** Whether code ends with a call. */
+  readonly endsWithCall?: (code: Uint8Array) => boolean;
   /** Found in memory that no thread uses. */
   readonly suspended?: readonly Obstacle[];
 }
@@ -110,7 +112,7 @@ function suspicion(
   const { at, reason } = thread.end;
   for (const value of thread.registers) {
     const range = ranges.returningTo(value);
-    if (range !== undefined)
+    if (range !== undefined && !isNextFunction(value, range, input))
       return { kind: 'busy', text: `may return to ${range.name} (a register; ${reason})` };
   }
   const end = input.stackEnd(at);
@@ -121,9 +123,23 @@ function suspicion(
   }
   const { pageSize, authenticationMask = 0n } = input;
   const { candidates } = scanStack(input.tryRead, at, end, input.forbidden, { pageSize, authenticationMask });
-  const hit = candidates[0];
+  const hit = candidates.find(({ value, range }) => !isNextFunction(value, range, input));
   if (hit === undefined) return undefined;
   return { kind: 'busy', text: `may return to ${hit.range.name} (word at ${hex(hit.at)}; ${reason})` };
+}
+
+/** Bytes of the longest call instruction of any CPU. */
+const CALL_WINDOW = 8;
+
+/**
+ * Whether the end of a function cannot be a return address into it, because no call stands before it: then it is the
+ * address of what follows, which programs keep on their stacks (main's, in what called it).
+ */
+function isNextFunction(value: bigint, { start, end }: ForbiddenRange, input: JudgeInput): boolean {
+  if (value !== end || input.endsWithCall === undefined) return false;
+  const size = Math.min(CALL_WINDOW, Number(end - start));
+  const code = input.tryRead(remote(end - BigInt(size)), size);
+  return code !== undefined && !input.endsWithCall(code);
 }
 
 class RangeSet {
