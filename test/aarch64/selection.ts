@@ -36,8 +36,29 @@ export function runsOf(one: Case): (readonly string[])[] {
   );
 }
 
+/** Cases that were not yet seen to pass with branch protection and pointer authentication: `npm run test:aarch64` runs them. */
+const UNSEEN: readonly string[] = [
+  ...[
+    'accept-layout',
+    'alias-changed',
+    'changed-type',
+    'comdat',
+    'comdat-library',
+    'cxx-anonymous-namespace',
+  ],
+  ...['cxx-constructor', 'cxx-destructor', 'cxx-destructor-inline', 'cxx-destructor-virtual'],
+  ...[
+    'cxx-dynamic-initialization',
+    'cxx-member-pointer',
+    'cxx-virtual-base',
+    'destructor-added',
+    'frame-pointer',
+  ],
+];
+
 /** One run of the case for each machine, another compiler's on the second where there is one. */
 export function briefRunsOf(one: Case, machine: Machine): (readonly string[])[] {
+  if (machine !== MACHINES[0] && UNSEEN.includes(one.name)) return [];
   const runs = runsOf(one);
   const chosen = machine === MACHINES[0] ? runs[0] : runs.at(-1);
   return chosen === undefined ? [] : [chosen];

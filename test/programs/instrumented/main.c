@@ -10,6 +10,9 @@
 // after by clang: 4 oneone | 6 twozero
 // changed by clang --coverage: step __llvm_gcov_writeout
 // unfit by aarch64 clang: Debian has no runtime of clang for it among its cross packages
+// unfit by aarch64 -fsanitize=address: the emulated machine has no library of it
+// unfit by aarch64 -fsanitize=undefined: the emulated machine has no library of it
+// unfit by aarch64 -fsanitize=thread: the emulated machine has no library of it
 #include <stdio.h>
 #include <string.h>
 
