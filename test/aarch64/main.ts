@@ -4,7 +4,7 @@
  *   npm run test:aarch64
  */
 process.env.SUTURE_AARCH64 = 'all';
-process.env.SUTURE_KILLS ??= '100';
+process.env.SUTURE_CYCLES ??= '100';
 await import('./programs.test.ts');
 await import('./server.test.ts');
 

@@ -1,7 +1,6 @@
 /**
- * A server of several threads under load, patched and taken back, and commands that are killed, on two emulated processors
- * with pointer authentication: what test/endurance does, with programs compiled here for AArch64.
- * SUTURE_KILLS and SUTURE_CYCLES: how many; SUTURE_SEED.
+ * A server of several threads under load, patched and taken back on two emulated processors with pointer authentication:
+ * what test/endurance does, with programs compiled here for AArch64. SUTURE_CYCLES: how many times.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -9,38 +8,21 @@ import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type ShopCompiler, Workshop } from '../apply/fixture.ts';
-import { seedOf } from '../endurance/chance.ts';
 import type { CycleTotals, MadeServer } from '../endurance/cycles.ts';
 import { bundled } from '../endurance/engine.ts';
-import type { KillTotals } from '../endurance/kills.ts';
-import { buildVictim, type Cast } from '../endurance/victim.ts';
 import { assertExit, repository, Workspace } from '../programs/harness.ts';
 import { aarch64 } from '../programs/toolchain.ts';
 import type { EnduranceRequest } from './endurance-process.ts';
-import type { FrameTotals } from './frames-process.ts';
 import { Guest } from './guest.ts';
 
 const FLAGS = ['-mbranch-protection=standard'];
 const COMPILER: ShopCompiler = { command: 'aarch64-linux-gnu-gcc', flags: FLAGS, plain: [] };
-const KILLS = Number(process.env.SUTURE_KILLS ?? 4);
-const CYCLES = Number(process.env.SUTURE_CYCLES ?? KILLS);
-const STOPS = Math.min(500, 10 * KILLS);
-const seed = seedOf(process.env.SUTURE_SEED);
+const CYCLES = Number(process.env.SUTURE_CYCLES ?? 4);
 /** One emulated thread after the other is collected and judged; on a busy machine each waits for a real processor. */
 const LIMITS = { maxStopMs: 3000, timeoutMs: 120_000 };
 const SECONDS_EACH = 60;
 
-/** Threads that are never blocked would take the tool's processors. */
-const CASTS: readonly Cast[] = [
-  {
-    place: 'pages',
-    storm: false,
-    states: ['read', 'futex:small', 'nanosleep', 'epoll', 'poll:guard', 'queue'],
-  },
-  { place: 'objects', storm: false, states: ['spin', 'poll', 'handler'] },
-];
-
-describe('under load and under fire', { concurrency: 1 }, () => {
+describe('under load', { concurrency: 1 }, () => {
   let guest: Guest;
   let shop: Workshop;
   let script: string;
@@ -85,35 +67,6 @@ describe('under load and under fire', { concurrency: 1 }, () => {
     const { mappings, mappedBytes } = totals.server.before;
     assert.deepEqual({ ...totals.server.after, mappings, mappedBytes }, totals.server.after, 'mapped');
     console.log(JSON.stringify(totals));
-  });
-
-  test(`${KILLS} commands killed at random moments (seed ${seed})`, async () => {
-    const engine = await bundled('engine-process.ts', shop.directory);
-    const places = [...new Set(CASTS.map(({ place }) => place))];
-    const victims = Object.fromEntries(places.map((place) => [place, buildVictim(shop, place)]));
-    const options = { kills: KILLS, seed, casts: CASTS, made: { script: engine, victims } };
-    const totals = await inGuest<KillTotals>({ kind: 'kills', options }, 300 + KILLS * SECONDS_EACH);
-    assert.equal(totals.kills, KILLS);
-    console.log(JSON.stringify(totals));
-  });
-
-  test(`stacks as call frame information and as frame records have them, at ${STOPS} stops`, async () => {
-    const walker = await bundled('../aarch64/frames-process.ts', shop.directory);
-    const source = readFileSync(join(repository, 'test/aarch64/deep.c'), 'utf8');
-    const path = shop.compile('deep', source, ['-O2', '-fno-omit-frame-pointer', '-pthread']);
-    await copyShop();
-    const deep = await guest.start(path);
-    try {
-      const totals = await runScript<FrameTotals>(
-        [walker, String(deep.pid), String(STOPS)],
-        STOPS * SECONDS_EACH,
-      );
-      assert.equal(totals.stops, STOPS);
-      assert.ok(totals.agreed > 5 * totals.threads && totals.deepest > 20, JSON.stringify(totals));
-      console.log(JSON.stringify(totals));
-    } finally {
-      await deep.stop();
-    }
   });
 });
 
