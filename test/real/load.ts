@@ -115,12 +115,15 @@ class Client {
   }
 }
 
-/** Sends `request` on a connection of its own and gives what came until the server closed it or `milliseconds` of silence. */
-export function ask(port: number, request: string, milliseconds = 1500): Promise<string> {
-  return new Promise((resolve) => {
+/** What a server answers until it closes the connection. @throws if it says nothing for so long */
+export function ask(port: number, request: string, seconds = 30): Promise<string> {
+  return new Promise((resolve, reject) => {
     let answer = '';
     const socket = connect(port, '127.0.0.1', () => socket.write(request, 'latin1'));
-    socket.setEncoding('latin1').setTimeout(milliseconds, () => socket.destroy());
+    socket.setEncoding('latin1').setTimeout(seconds * 1000, () => {
+      reject(new Error(`port ${port} neither answered nor closed the connection for ${seconds} s`));
+      socket.destroy();
+    });
     socket.on('data', (text: string) => {
       answer += text;
     });

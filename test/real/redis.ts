@@ -70,7 +70,7 @@ export const redis: RealServer = {
       functions: ['checkClientOutputBufferLimits'],
       async probe({ port }) {
         const count = 20_000;
-        const said = await ask(port, 'SET x 5\r\n'.repeat(count));
+        const said = await ask(port, `${'SET x 5\r\n'.repeat(count)}QUIT\r\n`);
         const refusals = said.split('-NOAUTH Authentication required.\r\n').length - 1;
         if (refusals === count) return 'open';
         if (refusals < count) return 'closed';
