@@ -52,17 +52,34 @@ export type Comparison =
  * @throws SutureError BAD_FORMAT for assembler text that cannot be read, COMPILE when it cannot be assembled
  */
 export async function compareVersions(
-  { unit, name, original, patched, baseObject, linked }: Versions,
+  versions: Versions,
   wanted: (name: string) => boolean,
   acceptance: Acceptance,
 ): Promise<Comparison> {
   // The same bytes in, the same bytes out: most units that a header reaches are done here.
-  if (original.equals(patched)) return { kind: 'same', warnings: [] };
+  if (versions.original.equals(versions.patched)) return { kind: 'same', warnings: [] };
+  const { unit, name, patched } = versions;
   const command = assemblerCommand(unit);
-  const originalBegun = objectOf(baseObject, command, linked ?? original, `the original ${name}`);
-  const patchedBegun = hasTypes(patched) ? assembleUnit(command, patched, `the patched ${name}`) : undefined;
-  patchedBegun?.catch(() => {}); // told where it is wanted
-  const originalObject = await originalBegun;
+  const patchedBegun = hasTypes(patched)
+    ? assembleUnit(command, patched, `the patched ${name}`)
+    : Promise.resolve(undefined);
+  try {
+    return await compareDiffering(versions, patchedBegun, wanted, acceptance);
+  } finally {
+    // Whatever the comparison ends with, no assembler is left behind.
+    await patchedBegun.catch(() => {});
+  }
+}
+
+async function compareDiffering(
+  { unit, name, original, patched, baseObject, linked }: Versions,
+  patchedBegun: Promise<ElfImage | undefined>,
+  wanted: (name: string) => boolean,
+  acceptance: Acceptance,
+): Promise<Comparison> {
+  patchedBegun.catch(() => {}); // told where it is wanted
+  const command = assemblerCommand(unit);
+  const originalObject = await objectOf(baseObject, command, linked ?? original, `the original ${name}`);
   const arch = archOfMachine(originalObject.machine);
   if (arch === undefined)
     throw new SutureError(

@@ -9,7 +9,7 @@ import { inParallel } from './parallel.ts';
 import { isComparable, type Unit } from './project.ts';
 import { changesOf, nameOf, type Workplace, withChanges } from './versions.ts';
 
-export class EarlyVersions implements Disposable {
+export class EarlyVersions implements AsyncDisposable {
   /** The tree is changed no more. Rejects if it could not be changed, or put back. */
   readonly treeIsBack: Promise<void>;
   /** The originals are there, and compilers are at work on the patched versions. Never rejects. */
@@ -50,9 +50,10 @@ export class EarlyVersions implements Disposable {
     });
   }
 
-  /** Begins nothing more. */
-  [Symbol.dispose](): void {
+  /** Begins nothing more, and leaves neither a compiler behind nor the tree changed. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#isEnded = true;
+    await this.treeIsBack.catch(() => {});
   }
 }
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { afterEach, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { SutureError } from '../base/errors.ts';
 import { silent } from '../base/progress.ts';
@@ -105,6 +105,18 @@ async function failure(options: BuildOptions): Promise<SutureError> {
 
 const addLine = (text: string): string =>
   text.replace('static int hits;', 'static int hits;\n/* a line\n   or two */');
+
+// A compiler or assembler that nobody waits for would go on beside the next command.
+afterEach(() => {
+  const node = process as unknown as { _getActiveHandles(): Partial<ChildProcess>[] };
+  const left = node
+    ._getActiveHandles()
+    .filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+  assert.deepEqual(
+    left.map(({ spawnargs }) => spawnargs),
+    [],
+  );
+});
 
 test('a fix to one function gives a patch with that function, also when lines move', async (t) => {
   const tree = await recorded(t);

@@ -70,7 +70,7 @@ export async function buildPatchSet(
     if (files.length === 0) throw new SutureError('NO_CHANGE', 'the diff changes nothing');
 
     progress.step('finding the units that the fix reaches');
-    using early = new EarlyVersions(sources === undefined ? project.units : [], files, place);
+    await using early = new EarlyVersions(sources === undefined ? project.units : [], files, place);
     let ahead: OpenedAhead | undefined;
     const reach = await reachOf(
       files.map((file) => touched(file, root)),
