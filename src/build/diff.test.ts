@@ -92,6 +92,18 @@ test('context that changed is accepted with a warning', () => {
   assert.match(warnings.join('\n'), /context are ignored/);
 });
 
+test('hunks that say lines far behind the end of the file do not send the search there', () => {
+  const far = HUNK.replace(/@@ -\d+/, '@@ -9007199254740000');
+  assert.notEqual(far, HUNK);
+  const { changed, warnings } = apply({ 'x.c': numbered(6) }, `--- a/x.c\n+++ b/x.c\n${far}`);
+  assert.equal(changed[0]?.patched, RESULT);
+  assert.match(warnings[0] ?? '', /further up/);
+  // One that fits nowhere exactly, before one that fits: the second is looked for from where the first is.
+  const lost =
+    '@@ -9007199254740000,3 +1,3 @@\n line 1\n-nothing\n+new\n line 3\n@@ -5,2 +5,2 @@\n line 5\n-line 6\n+end\n';
+  assert.match(refusal({ 'x.c': numbered(6) }, `--- a/x.c\n+++ b/x.c\n${lost}`).message, /nothing/);
+});
+
 test('a diff that does not fit names file, hunk, and both lines', () => {
   const text =
     '--- a/x.c\n+++ b/x.c\n@@ -1,2 +1,2 @@\n-line 1\n+first\n line 2\n@@ -4,2 +4,2 @@\n line 4\n-line five\n+five\n';

@@ -2,7 +2,7 @@
 import type { StructuredPatchHunk } from 'diff';
 
 export interface Fit {
-  /** The hunks with `oldStart` where they fit exactly; those that fit nowhere exactly are as before. */
+  /** The hunks with `oldStart` where they fit exactly; those that fit nowhere exactly are as before, if the file has that line. */
   readonly hunks: StructuredPatchHunk[];
   /** Lines by which each hunk moved, beyond what the ones before it moved; undefined: no exact place. */
   readonly offsets: readonly (number | undefined)[];
@@ -29,11 +29,12 @@ export function fitHunks(text: string, hunks: readonly StructuredPatchHunk[]): F
   let from = 0;
   for (const [index, hunk] of hunks.entries()) {
     const old = hunk.lines.filter((line) => !/^[+\\]/.test(line)).map((line) => withoutReturn(line.slice(1)));
-    const expected = Math.max(from, hunk.oldStart - 1 + shift);
+    // No line that a diff says is believed to be in the file: a search from there might never get back.
+    const expected = Math.min(Math.max(from, hunk.oldStart - 1 + shift), lines.length);
     const place = nearestPlace(lines, old, expected, from);
     if (place === undefined) {
       failure ??= firstMismatch(lines, old, expected, index);
-      fitted.push(hunk);
+      fitted.push({ ...hunk, oldStart: Math.min(hunk.oldStart, lines.length) });
       offsets.push(undefined);
       continue;
     }
