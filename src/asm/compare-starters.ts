@@ -19,6 +19,32 @@ function starterEntries(unit: AsmUnit, nameOf: (symbol: number) => string): Map<
 const ranBefore = (name: string): string =>
   `${name} is changed, but it ran when the program was started and will not run again`;
 
+/** A direct call or jump, of any CPU. */
+const CALL = /^(?:notrack\s+)?(?:call|callq|jmp|bl|b)\s/;
+
+/**
+ * Whether the user only calls the function: one whose address it takes may be kept, and called by anybody later
+ * (what a lambda holds, a handler that is registered).
+ */
+function onlyCalls(unit: AsmUnit, user: Block, called: Block): boolean {
+  const { blocks, symbolBlock, refSymbol, statementRefs } = unit.parts;
+  const isCalled = (ref: number): boolean => {
+    const target = symbolBlock[refSymbol.at(ref)]!;
+    return target >= 0 && blocks[target]!.root === called.root;
+  };
+  const parts = [user, ...user.parts.map((part) => blocks[part]!)];
+  for (const { ranges } of parts) {
+    for (let r = 0; r < ranges.length; r += 2) {
+      for (let s = ranges[r]!; s < ranges[r + 1]!; s++) {
+        for (let ref = statementRefs.at(s); ref < statementRefs.at(s + 1); ref++) {
+          if (isCalled(ref) && !CALL.test(unit.statementText(s))) return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
 /** Static functions that change and that nothing of the fixed source calls but what runs when the program is started. */
 function* onlyForStarters(
   { patched, patchedUsers }: Comparison,
@@ -40,7 +66,8 @@ function* onlyForStarters(
     const users = isStatic
       ? patchedUsers.of(block).filter(({ section }) => section.use !== 'exceptions')
       : [];
-    const verdict = users.length > 0 && users.every(isStarting);
+    const verdict =
+      users.length > 0 && users.every((user) => isStarting(user) && onlyCalls(patched, user, block));
     known.set(block, verdict);
     return verdict;
   };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, readSync, writeSync } from 'node:fs';
+import { closeSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -53,8 +53,11 @@ for (const kind of KINDS) {
   });
 }
 
-test('the error of a system call is its result', () => {
+test('the error of a system call is its result', async () => {
   const pid = start('/bin/sleep', '60');
+  // Before its libraries are loaded it has no code for a system call.
+  for (let i = 0; i < 500 && !readFileSync(`/proc/${pid}/maps`, 'latin1').includes('libc.so'); i++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
   const target = Target.open(pid);
   assert.deepEqual(remoteCall(target, [system(3, 9999n), system(11, 1n, 4096n)]), [-9n, -22n]);
   target.close();
